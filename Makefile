@@ -1,30 +1,56 @@
 # Thin names for the common commands. Windows: see "Without make" in the README.
 PYTHON ?= python3
+SCALE ?= sample
 BIN := .venv/bin
 
-.PHONY: help install install-dev data test lint clean
+.PHONY: help install install-dev run lab data train test bench lint clean
 help:
-	@echo "make data ARCHIVE=…  organize your photos     make test   all tests"
-	@echo "make lint            the style checks         make clean  caches and builds (no data, no models)"
+	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
+	@echo "make lab     open the chapters in JupyterLab"
+	@echo "make data    ARCHIVE=train.zip: organize your photos"
+	@echo "make train   the recipes of chapter 6 (SCALE=full ARCHIVE=train.zip: on the real photos)"
+	@echo "make test    all tests            make lint   the style checks"
+	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 
 .venv/cpu.stamp: requirements/cpu.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --require-hashes -r requirements/cpu.txt
-	$(BIN)/python -m pip install -q --no-deps -e .
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/cpu.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.txt .venv/cpu.stamp
-	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
 install: .venv/cpu.stamp
 install-dev: .venv/dev.stamp
 
+run: install
+	$(BIN)/catdog run --scale $(SCALE)
+
+lab: install
+	SCALE=$(SCALE) $(BIN)/jupyter lab notebooks
+
 data: install
-	$(BIN)/catdog data archive $(ARCHIVE)
+	$(BIN)/catdog data archive "$(ARCHIVE)"
+
+train: install
+ifeq ($(SCALE),full)
+	$(if $(ARCHIVE),$(BIN)/catdog data archive "$(ARCHIVE)")
+	$(BIN)/catdog train article
+	$(BIN)/catdog train improved
+else
+	$(BIN)/catdog data sample
+	$(BIN)/catdog train article --data data/sample --epochs 14
+	$(BIN)/catdog train improved --data data/sample --epochs 14
+endif
 
 test: install-dev
 	$(BIN)/python -m pytest
+
+bench: install
+	$(BIN)/catdog data sample
+	$(BIN)/catdog bench
 
 lint: install-dev
 	$(BIN)/ruff check .

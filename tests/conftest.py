@@ -1,19 +1,13 @@
 """Shared fixtures."""
 
-import io
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 
-import numpy as np
 import pytest
-from PIL import Image
-
-
-def jpeg(seed: int, size=(32, 24)) -> bytes:
-    """A small valid JPEG; one seed, one picture."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG")
-    return out.getvalue()
+from pictures import jpeg
 
 
 @pytest.fixture
@@ -38,3 +32,65 @@ def make_zip(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory):
+    """A saved, untrained network of the article's kind for photos of 24×24 pixels."""
+    import keras
+
+    from catdog import models
+
+    keras.utils.set_random_seed(1)
+    path = tmp_path_factory.mktemp("model") / "small.keras"
+    models.article_cnn(24).save(path)
+    return path
+
+
+@pytest.fixture
+def photos_on_disk(make_zip, tmp_path):
+    """An organized data set of 40 photos, of which 32 are to train on."""
+    from catdog import data
+
+    files = {
+        f"{label}.{i}.jpg": jpeg(i + 100 * (label == "dog"), (160, 150))
+        for label in data.LABELS
+        for i in range(20)
+    }
+    return data.organize(make_zip(files), tmp_path / "data", progress=False)
+
+
+@pytest.fixture
+def break_off(monkeypatch):
+    """Interrupt a function that trains before it has saved an epoch (the first is 0)."""
+    from catdog import training
+
+    on_epoch_end = training._State.on_epoch_end
+
+    def call(train, epoch):
+        def broken(self, now, logs=None):
+            if now == epoch:
+                raise KeyboardInterrupt
+            on_epoch_end(self, now, logs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(training._State, "on_epoch_end", broken)
+            with pytest.raises(KeyboardInterrupt):
+                train()
+
+    return call
+
+
+@pytest.fixture
+def kill_when():
+    """Run code in a process of its own, and kill it once something is so."""
+
+    def call(code, *arguments, so):
+        line = [sys.executable, "-c", code, *map(str, arguments)]
+        run = subprocess.Popen(line, stderr=subprocess.DEVNULL)
+        while not so() and run.poll() is None:
+            time.sleep(0.02)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+
+    return call

@@ -16,16 +16,16 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 from tqdm.auto import tqdm
 
-from catdog import CatDogError
+from catdog import CatDogError, no_bar
 
 LABELS = ("cat", "dog")
 SPLITS = ("train", "validation")
@@ -37,7 +37,7 @@ _KAGGLE = re.compile(r"(cat|dog)\.(\d+)\.jpe?g", re.IGNORECASE)
 _MICROSOFT = re.compile(r"PetImages/(cat|dog)/(\d+)\.jpe?g", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One line of the manifest; width and height in pixels."""
 
@@ -50,13 +50,22 @@ class Photo:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A labelled photo of a source, before it is read."""
 
     name: str
     label: str
     read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where photos come from: a name and size to know it by, and how to list its entries."""
+
+    name: str
+    bytes: int | None
+    entries: Callable[[], list[Entry]]
 
 
 def label_of(path: str) -> tuple[str, str] | None:
@@ -77,7 +86,12 @@ def label_of(path: str) -> tuple[str, str] | None:
     return label, f"{label}.{int(found[2])}.jpg"
 
 
-def _zip_entries(archive: zipfile.ZipFile, where: Path) -> Iterator[tuple[str, Callable]]:
+def zip_entries(archive: zipfile.ZipFile, where: Path) -> Iterator[tuple[str, Callable]]:
+    """Yield (name, how to read it) for the files in an archive.
+
+    Raises:
+        CatDogError: an entry would leave the folder, or is far too large for a photo.
+    """
     for info in archive.infolist():
         parts = PurePosixPath(info.filename.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or re.match(r"[A-Za-z]:", info.filename):
@@ -96,6 +110,11 @@ def _zip_entries(archive: zipfile.ZipFile, where: Path) -> Iterator[tuple[str, C
             yield info.filename, lambda info=info: archive.read(info)
 
 
+def _must_exist(source: Path) -> None:
+    if not source.exists():
+        raise CatDogError(f"{source}: no such file or folder. Give the path of your train.zip.")
+
+
 def entries(source: Path) -> list[Entry]:
     """List the labelled photos of a zip archive or folder, in a fixed order.
 
@@ -103,14 +122,13 @@ def entries(source: Path) -> list[Entry]:
         CatDogError: the source is missing, is not a zip or folder, is damaged or unsafe, holds no
             labelled photo, or holds two photos of one name.
     """
+    _must_exist(source)
     if source.is_dir():
         files = sorted(p for p in source.rglob("*") if p.is_file())
         pairs: Iterator = ((p.relative_to(source.parent).as_posix(), p.read_bytes) for p in files)
-    elif not source.exists():
-        raise CatDogError(f"{source}: no such file or folder. Give the path of your train.zip.")
     else:
         try:
-            pairs = _zip_entries(zipfile.ZipFile(source), source)
+            pairs = zip_entries(zipfile.ZipFile(source), source)
         except zipfile.BadZipFile:
             raise CatDogError(
                 f"{source}: not a whole zip archive (a download that broke off?). Get it again."
@@ -186,8 +204,28 @@ def _split(
     return chosen
 
 
+def by_all_cores(function: Callable, items: Iterable) -> Iterator:
+    """Call a function on each item, in threads; yield what it returns in the order of the items.
+
+    It is a few items ahead of what is used, not more, so that memory does not grow with them.
+    """
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future] = deque()
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > 2 * workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
 def organize(
-    source: str | Path,
+    source: str | Path | Source,
     root: str | Path = "data",
     name: str = "photos",
     n: int | None = None,
@@ -202,7 +240,7 @@ def organize(
     over. The source is only read. Run again with the same settings, it changes nothing.
 
     Args:
-        source: a zip archive or a folder.
+        source: a zip archive, a folder, or a `Source`.
         n: how many photos to take, of both labels in the source's proportion; all by default.
         ratio: the part of the photos that goes to validation, 0 < ratio < 1.
         seed: of the choice and of the split.
@@ -211,7 +249,12 @@ def organize(
         CatDogError: the source cannot be used (see `entries`), n is too large, the folder exists
             with other settings, or the disk is full.
     """
-    source, target = Path(source), Path(root) / name
+    target = Path(root) / name
+    if not isinstance(source, Source):
+        path = Path(source).resolve()
+        _must_exist(path)
+        size = path.stat().st_size if path.is_file() else None
+        source = Source(path.name, size, lambda: entries(path))
     if not 0 < ratio < 1:
         raise CatDogError(f"ratio is {ratio}, but must lie between 0 and 1, such as 0.2.")
     if n is not None and n < 4:
@@ -220,7 +263,7 @@ def organize(
         raise CatDogError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'.")
     settings = {
         "source": source.name,
-        "source_bytes": source.stat().st_size if source.is_file() else None,
+        "source_bytes": source.bytes,
         "n": n,
         "ratio": ratio,
         "seed": seed,
@@ -242,14 +285,14 @@ def organize(
         os.replace(partial, target)
     except OSError as error:
         raise CatDogError(
-            f"{target} could not be written ({error.strerror or error}). The photos at {source} "
-            "are untouched. Make room or choose another folder with --root, then run again."
+            f"{target} could not be written ({error.strerror or error}). The source is untouched. "
+            "Make room or choose another folder with --root, then run again."
         ) from error
     return target
 
 
-def _organize(source: Path, partial: Path, settings: dict, progress: bool) -> None:
-    found = entries(source)
+def _organize(source: Source, partial: Path, settings: dict, progress: bool) -> None:
+    found = source.entries()
     inbox = partial / "inbox"
     inbox.mkdir(parents=True)
 
@@ -266,21 +309,20 @@ def _organize(source: Path, partial: Path, settings: dict, progress: bool) -> No
         return entry, size, (len(blob), hashlib.sha256(blob).hexdigest()), None
 
     good, broken = {}, []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        bar = tqdm(
-            pool.map(take, found),
-            total=len(found),
-            desc="reading photos",
-            unit="photo",
-            disable=not progress,
-        )
-        for entry, size, digest, reason in bar:
-            if reason is None:
-                good[entry.name] = (entry.label, size, digest)
-            else:
-                broken.append({"file": entry.name, "reason": reason})
+    bar = tqdm(
+        by_all_cores(take, found),
+        total=len(found),
+        desc="reading photos",
+        unit="photo",
+        disable=no_bar(progress),
+    )
+    for entry, size, digest, reason in bar:
+        if reason is None:
+            good[entry.name] = (entry.label, size, digest)
+        else:
+            broken.append({"file": entry.name, "reason": reason})
     if not good:
-        raise CatDogError(f"{source}: none of its {len(found):,} photos can be read.")
+        raise CatDogError(f"{source.name}: none of its {len(found):,} photos can be read.")
     split = _split(
         {file: digest[1] for file, (_, _, digest) in good.items()},
         {file: label for file, (label, _, _) in good.items()},
@@ -330,9 +372,19 @@ def about(folder: str | Path) -> dict:
     if not path.is_file():
         raise CatDogError(
             f"{folder} is no organized data set (dataset.json is missing). "
-            "Make one with 'catdog data archive PATH'."
+            "Make one with 'catdog data sample' or 'catdog data archive PATH'."
         )
     return json.loads(path.read_text("utf-8"))
+
+
+def reference(folder: str | Path) -> dict:
+    """Return what a record says of a data set: its source, its manifest's hash, its counts."""
+    made = about(folder)
+    return {
+        "name": made["settings"]["source"],
+        "manifest_sha256": made["manifest_sha256"],
+        "counts": made["counts"],
+    }
 
 
 def manifest(folder: str | Path, split: str | None = None) -> list[Photo]:

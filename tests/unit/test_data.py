@@ -8,7 +8,7 @@ import time
 import zipfile
 
 import pytest
-from conftest import jpeg
+from pictures import jpeg
 
 from catdog import CatDogError, data
 from catdog.cli import main
@@ -194,7 +194,7 @@ def test_command_reports_counts_and_errors(photos, make_zip, tmp_path, capsys):
     source = make_zip(photos)
     assert main(["data", "archive", str(source), "--root", str(tmp_path / "d")]) == 0
     assert "16 cats, 16 dogs" in capsys.readouterr().out
-    assert main(["data", "archive", str(tmp_path / "no.zip")]) == 1
+    assert main(["data", "archive", str(tmp_path / "no.zip"), "--root", str(tmp_path / "d")]) == 1
     assert "no such file" in capsys.readouterr().err
 
 

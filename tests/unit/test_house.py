@@ -36,3 +36,45 @@ def test_no_photo_is_committed():
     ).stdout.split("\n")
     assert "pyproject.toml" in tracked
     assert not [f for f in tracked if re.search(r"(cat|dog)\.\d+\.jpe?g$", f)]
+
+
+def test_conda_environment_is_the_lock():
+    import yaml
+
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
+    assert f'requires-python = ">={python.removeprefix("python=")}' in (
+        (ROOT / "pyproject.toml").read_text()
+    )
+    (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
+    assert pip == ["-r requirements/cpu.txt"]
+
+
+def test_readme_tables_are_those_of_the_records():
+    from catdog import readme
+
+    for page in readme.PAGES:
+        text = page.read_text("utf-8")
+        assert readme.rendered(text) == text
+
+
+def test_shipped_models_are_small_and_have_card_and_record():
+    models = list((ROOT / "models").glob("*.keras"))
+    assert models
+    for model in models:
+        assert model.stat().st_size < 20e6
+        assert model.with_suffix(".json").exists() and model.with_suffix(".md").exists()
+
+
+@pytest.mark.parametrize("name", ["cat_dog_cnn", "cat_dog_efficientnet"])
+def test_shipped_models_know_the_cat_of_scikit_image(name):
+    import numpy as np
+    import skimage.data
+
+    from catdog import prediction
+
+    model = prediction.load_model(ROOT / "models" / f"{name}.keras")
+    size = model.inputs[0].shape[1]
+    photo = prediction.read_photo(skimage.data.chelsea(), size)
+    assert photo.shape == (size, size, 3) and photo.dtype == np.uint8
+    assert prediction.predict(model, [photo])[0] < 0.2

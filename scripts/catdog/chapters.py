@@ -1,0 +1,338 @@
+"""Execute the chapters, with a progress bar each, and say what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import os
+import queue
+import re
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+from jupyter_core.utils import run_sync
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from tqdm import tqdm
+
+from catdog import CatDogError, paths
+
+KEEP = {"tags"}  # cell metadata that stays in a committed notebook
+WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
+MEMORY, MOST = 4 * 2**30, 4  # bytes that a chapter may take; chapters at once, by default
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Outcome:
+    """What one chapter gave: `error` is None when it ran to its end."""
+
+    chapter: str
+    seconds: float
+    result: str
+    error: str | None = None
+    cached: bool = False
+
+
+def chapters(names: list[str] | None = None, folder: Path | None = None) -> list[Path]:
+    """Return the notebooks, in reading order: all, or those whose names begin as given."""
+    every = sorted((folder or paths.NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+    if not names:
+        return every
+    chosen = []
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        found = [path for path in every if path.stem.startswith(stem)]
+        if not found:
+            known = ", ".join(path.stem for path in every)
+            raise CatDogError(f"no chapter begins with {stem!r}. The chapters: {known}.")
+        chosen += [path for path in found if path not in chosen]
+    return chosen
+
+
+def code_hash(notebook) -> str:
+    """Return a hash of a notebook's code cells, which says whether its outputs are theirs."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
+
+
+def _key(path: Path, scale: str) -> str:
+    """A hash of all that a chapter's outputs depend on."""
+    digest = hashlib.sha256(f"{scale} {os.environ.get('KERAS_BACKEND')}".encode())
+    digest.update(code_hash(nbformat.read(path, 4)).encode())
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    for file in [*sources, *sorted(paths.MODELS.rglob("*.json"))]:
+        digest.update(file.read_bytes())
+    for set_ in sorted(paths.DATA.glob("*/dataset.json")):
+        digest.update(set_.read_bytes())
+    return digest.hexdigest()
+
+
+def tidy(notebook) -> None:
+    """Strip metadata to what is needed, and the noise of machines from the outputs."""
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+            "catdog": {"code": code_hash(notebook)},
+        }
+    )
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:03d}"
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEEP})
+        if cell.cell_type == "code":
+            cell.outputs = [
+                o
+                for o in cell.outputs
+                if o.get("name") != "stderr" and WIDGET not in o.get("data", {})
+            ]
+            for output in cell.outputs:
+                output.pop("metadata", None)
+                if output.output_type in ("display_data", "execute_result"):
+                    output.metadata = nbformat.from_dict({})
+
+
+def _result(notebook) -> str:
+    """The last line printed by the cell tagged "result"."""
+    for cell in notebook.cells:
+        if "result" in cell.metadata.get("tags", []):
+            for output in reversed(cell.get("outputs", [])):
+                lines = output.get("text", "").strip().splitlines()
+                if lines:
+                    return lines[-1]
+    return ""
+
+
+def _bar(path: Path, row: int | None) -> tqdm:
+    """The progress bar of a chapter: on a line of its own, or one of several below each other."""
+    total = sum(cell.cell_type == "code" for cell in nbformat.read(path, 4).cells)
+    if row is None:
+        return tqdm(total=total, desc=path.stem, unit="cell")
+    file = sys.stderr if sys.stderr.isatty() else io.StringIO()  # in a log, only the end is said
+    return tqdm(total=total, desc=path.stem, unit="cell", position=row, leave=False, file=file)
+
+
+class Kernels:
+    """The kernels that execute chapters now, so that all of them can be stopped at once."""
+
+    def __init__(self, several: bool = False):
+        self.several, self.stopped = several, False
+        self._lock = threading.Lock()
+        self._running = {}
+
+    async def execute(self, client: NotebookClient, **how) -> None:
+        """Execute a notebook in a kernel of its own, which ends with it."""
+        with self._lock:
+            if self.stopped:
+                return
+            task = asyncio.current_task()
+            self._running[task] = client, asyncio.get_running_loop()
+        try:
+            await client.async_execute(**how)
+        finally:
+            with self._lock:
+                del self._running[task]
+            if self.stopped:  # what watched the kernel ends with it
+                others = asyncio.all_tasks() - {task}
+                for other in others:
+                    other.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
+
+    def stop(self) -> None:
+        """End them, from any thread; no other is started."""
+        with self._lock:
+            self.stopped = True
+            for task, (client, loop) in self._running.items():
+                client.shutdown_kernel = "immediate"
+                loop.call_soon_threadsafe(task.cancel)
+
+
+def execute(
+    path: Path, scale: str, out: Path, quiet: bool = False, bar=None, kernels=None
+) -> Outcome:
+    """Execute one chapter from a fresh kernel and write it, with its outputs, to `out`.
+
+    Nothing is written when it was stopped, by `kernels` or by Ctrl-C.
+    """
+    kernels = kernels or Kernels()
+    notebook = nbformat.read(path, 4)
+    started = time.perf_counter()
+    environment = {**os.environ, "SCALE": scale, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["PYTHONWARNINGS"] = "ignore"
+    if scale == "sample":  # on small tables, threads of linear algebra only wait for each other
+        environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment}
+    if kernels.several:  # a thread that has nothing to do shall sleep
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **environment}
+    if quiet:
+        environment["TQDM_DISABLE"] = "1"
+    current = {"cell": 0}
+    error = None
+    with bar or _bar(path, None) as shown:
+
+        def begun(cell, cell_index):
+            current["cell"] = cell_index
+
+        def done(cell, cell_index, execute_reply):
+            shown.update(cell.cell_type == "code")
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        client = NotebookClient(
+            notebook,
+            timeout=None,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(out.parent)}},
+            on_cell_start=begun,
+            on_cell_executed=done,
+        )
+        said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        try:
+            run_sync(kernels.execute)(client, env=environment, stderr=said)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as failure:
+            cell = notebook.cells[current["cell"]]
+            what = getattr(failure, "ename", type(failure).__name__)
+            value = getattr(failure, "evalue", str(failure))
+            where = f"cell {current['cell'] + 1} of {path.name}"
+            body = "\n".join(f"    {line}" for line in cell.source.splitlines()[:12])
+            error = f"{where}:\n{body}\n  {what}: {ANSI.sub('', str(value))}"
+            if isinstance(failure, DeadKernelError):
+                said.seek(0)
+                error += "\n" + "".join(said.readlines()[-5:])
+        except KeyboardInterrupt:
+            kernels.stop()
+            raise
+        except asyncio.CancelledError:
+            error = "it was stopped."
+        except Exception:
+            error = f"{path.name}: {traceback.format_exc(limit=2)}"
+    seconds = time.perf_counter() - started
+    if kernels.stopped:
+        return Outcome(path.stem, seconds, "", "it was stopped.")
+    tidy(notebook)
+    part = out.with_suffix(".part")
+    nbformat.write(notebook, part)
+    os.replace(part, out)
+    return Outcome(path.stem, seconds, _result(notebook), error)
+
+
+def sensible_jobs(scale: str = "sample") -> int:
+    """Return how many chapters to execute at once on this machine.
+
+    One for every core, but no more than MOST, and than there is free memory for. At full scale, and
+    where there is a graphics card, which the first program takes for itself: one.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    room = int(psutil.virtual_memory().available / MEMORY)
+    if scale != "sample" or Path("/proc/driver/nvidia/version").exists():
+        return 1
+    return max(1, min(cores or 1, room, MOST))
+
+
+def run(
+    names: list[str] | None = None,
+    scale: str = "sample",
+    force: bool = False,
+    in_place: bool = False,
+    bars: Callable | None = None,
+    told: Callable[[Outcome], None] | None = None,
+    jobs: int = 1,
+) -> list[Outcome]:
+    """Execute chapters; a failed one does not keep the others from running.
+
+    The executed notebooks go to `runs/notebooks/SCALE/`; those that are up to date are left alone.
+
+    Args:
+        force: execute those that are up to date, too.
+        in_place: write the outputs into the chapters themselves, as they are committed; one after
+            the other, whatever `jobs` says.
+        bars: makes the progress bar of a chapter from its path; by default a tqdm bar.
+        told: is called with each chapter's outcome as soon as there is one.
+        jobs: how many at once, each in a kernel of its own; see `sensible_jobs`.
+
+    Returns:
+        the outcomes, in the order of the chapters.
+    """
+    notes = paths.RUNS / "notebooks" / scale
+    asked, outcomes = chapters(names), {}
+
+    def heard(outcome):
+        outcomes[outcome.chapter] = outcome
+        if told:
+            told(outcome)
+
+    left = []
+    for path in asked:
+        out, note = notes / path.name, notes / f"{path.stem}.json"
+        if note.exists() and out.exists() and not force and not in_place:
+            made = json.loads(note.read_text("utf-8"))
+            if made["key"] == _key(path, scale):
+                heard(Outcome(path.stem, made["seconds"], made["result"], cached=True))
+                continue
+        left.append(path)
+
+    jobs = 1 if in_place else max(1, min(jobs, len(left)))
+    kernels, rows, shown = Kernels(jobs > 1), queue.SimpleQueue(), {}
+    for row in range(jobs):
+        rows.put(row)
+
+    def one(path):
+        row = rows.get()
+        shown[path] = bar = bars(path) if bars else _bar(path, row if jobs > 1 else None)
+        try:
+            out = path if in_place else notes / path.name
+            return execute(path, scale, out, in_place, bar, kernels)
+        finally:
+            del shown[path]
+            if isinstance(bar, tqdm) and not bar.leave and not kernels.stopped:
+                tqdm.write(str(bar), file=sys.stderr)
+            rows.put(row)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(one, path): path for path in left}
+        try:
+            while waiting:
+                ended, _ = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
+                for bar in list(shown.values()):  # so that the time goes on in a long cell
+                    if isinstance(bar, tqdm) and sys.stderr.isatty():
+                        bar.refresh()
+                for future in ended:
+                    path = waiting.pop(future)
+                    outcome = future.result()
+                    heard(outcome)
+                    note = notes / f"{path.stem}.json"
+                    if outcome.error is None:
+                        note.parent.mkdir(parents=True, exist_ok=True)
+                        said = {"key": _key(path, scale), "seconds": outcome.seconds}
+                        said["result"] = outcome.result
+                        note.write_text(json.dumps(said), "utf-8")
+                    else:
+                        note.unlink(missing_ok=True)
+        except BaseException:
+            kernels.stop()
+            for future in waiting:
+                future.cancel()
+            raise
+    return [outcomes[path.stem] for path in asked]
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """Return a table: chapter, seconds, result."""
+    width = max(len(o.chapter) for o in outcomes)
+    lines = [f"{'chapter':{width}}  seconds  result"]
+    for o in outcomes:
+        said = "FAILED" if o.error else o.result + (" (up to date)" if o.cached else "")
+        lines.append(f"{o.chapter:{width}}  {o.seconds:7.1f}  {said}")
+    for o in outcomes:
+        if o.error:
+            lines.append(f"\n{o.chapter} failed in {o.error}")
+    return "\n".join(lines)

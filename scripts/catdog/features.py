@@ -1,0 +1,249 @@
+"""Compute a backbone's features of an organized data set once, and keep them.
+
+A folder in `features/` holds shards, each a safetensors file with its own metadata: the manifest's
+hash, the backbone, its preprocessing and the size of the photos. A shard takes its name when it is
+complete, so that whatever stops a run costs no more than one shard; the next run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from tqdm import tqdm
+
+from catdog import CatDogError, backbones, data, distribution, no_bar, onnxfile, paths, pipeline
+
+SHARD = 512
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of photos, with what belongs to them.
+
+    Attributes:
+        shards: the files, each memory-mapped when it is read.
+        shape: (n, channels) when pooled, else (n, h, w, channels).
+        labels: int32 (n,), 0 for cat and 1 for dog, from the files' own names.
+        files: the photos' places in the data set, as in its manifest.
+        about: what they were computed from.
+    """
+
+    shards: tuple[Path, ...]
+    shape: tuple[int, ...]
+    labels: np.ndarray
+    files: list[str]
+    about: dict
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        """All of them, in the order of the manifest: float16 unless another dtype is asked for."""
+        out = np.empty(self.shape, dtype or np.float16)
+        at = 0
+        for path in self.shards:
+            with safe_open(path, "numpy") as shard:
+                values = shard.get_tensor("features")
+            out[at : at + len(values)] = values
+            at += len(values)
+        return out
+
+    def batches(self, batch_size: int = 1024):
+        """Yield float16 arrays of at most batch_size rows, read from disk as they are needed."""
+        for path in self.shards:
+            with safe_open(path, "numpy") as shard:
+                rows = shard.get_slice("features")
+                n = rows.get_shape()[0]
+                for at in range(0, n, batch_size):
+                    yield rows[at : min(at + batch_size, n)]
+
+
+def extract(
+    folder: str | Path,
+    split: str | None,
+    backbone: str,
+    size: int | None = None,
+    pool: bool = True,
+    flip: bool = False,
+    weights: str | Path | None = "imagenet",
+    preprocess: bool | float = True,
+    batch_size: int = 32,
+    shard: int = SHARD,
+    root: str | Path | None = None,
+    limit: int | None = None,
+    progress: bool = True,
+) -> Features:
+    """Return the features of a data set's photos, computed now or read from the cache.
+
+    Args:
+        folder: the organized photos.
+        split: "train", "validation", or None for all.
+        size: of the photos, by default the backbone's own.
+        pool: average each map over the photo: (n, channels) instead of (n, h, w, channels).
+        flip: of the mirror images.
+        weights: as for `backbones.build`; random ones are drawn with seed 0.
+        preprocess: the backbone's own; or a factor to multiply pixels with instead, such as 1/255.
+        shard: photos a file.
+        root: where to keep them, by default `features/`.
+        limit: only so many photos, the first of the manifest; all by default.
+
+    Raises:
+        CatDogError: the data set, the backbone or its weights cannot be used, or a file in the
+            cache belongs to something else.
+    """
+    known = backbones.about(backbone)
+    size = size or known.size
+    photos = data.manifest(folder, split)[:limit]
+    if not photos:
+        raise CatDogError(f"{folder} has no photos in the split {split!r}.")
+    about = {
+        "manifest_sha256": data.about(folder)["manifest_sha256"],
+        "split": split or "all",
+        "backbone": backbone,
+        "weights": _identity(weights),
+        "preprocessing": known.preprocessing if preprocess is True else f"x * {preprocess:.6g}",
+        "size": size,
+        "pool": pool,
+        "flip": flip,
+        "shard": shard,
+        "n": len(photos),
+    }
+    if way(backbone) == "bfloat16":
+        about["precision"] = "bfloat16"
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:10]
+    name = f"{Path(folder).name}-{about['split']}-{backbone}-{size}-{key}"
+    target = Path(root or paths.FEATURES) / name
+    target.mkdir(parents=True, exist_ok=True)
+    starts = range(0, len(photos), shard)
+    shards = tuple(target / f"{at:06d}.safetensors" for at in starts)
+    missing = [
+        (at, path) for at, path in zip(starts, shards, strict=True) if not _is_of(path, about)
+    ]
+    labels = pipeline.labels_of(photos)
+    if missing:
+        compute = runner(backbone, size, pool, weights, preprocess)
+        left = sum(len(photos[at : at + shard]) for at, _ in missing)
+        with tqdm(total=left, desc=name, unit="photo", disable=no_bar(progress)) as bar:
+            for at, path in missing:
+                some = photos[at : at + shard]
+                where = [data.path_of(folder, photo) for photo in some]
+                values = []
+                for batch in pipeline.file_batches(where, batch_size, size):
+                    batch = np.ascontiguousarray(batch[:, :, ::-1]) if flip else batch
+                    values.append(compute(batch))
+                    bar.update(len(batch))
+                _write(path, np.concatenate(values), labels[at : at + shard], about)
+    with safe_open(shards[0], "numpy") as first:
+        shape = (len(photos), *first.get_slice("features").get_shape()[1:])
+    return Features(shards, shape, labels, [photo.file for photo in photos], about)
+
+
+def _identity(weights: str | Path | None) -> str:
+    """What tells weights apart: their name, or the hash of their file."""
+    mine = os.environ.get(backbones.WEIGHTS) if weights == "imagenet" else weights
+    if mine and Path(mine).is_file():
+        return hashlib.sha256(Path(mine).read_bytes()).hexdigest()
+    return "random, seed 0" if weights is None else str(weights)
+
+
+def way(backbone: str) -> str:
+    """Which way of computing is the fastest here: "keras", "onnx" or "bfloat16".
+
+    On a processor, onnxruntime runs the small separate convolutions of EfficientNet more than twice
+    as fast as TensorFlow does; the large ones of VGG16 gain as much from bfloat16, where the
+    processor has it. `catdog bench features` measures it.
+    """
+    if distribution.gpus():
+        return "keras"
+    if backbones.about(backbone).package:
+        return "onnx" if keras.backend.backend() == "tensorflow" else "keras"
+    return "bfloat16" if distribution.native_bfloat16() else "keras"
+
+
+def runner(
+    backbone: str,
+    size: int,
+    pool: bool = True,
+    weights: str | Path | None = "imagenet",
+    preprocess: bool | float = True,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from photos, uint8 (n, size, size, 3), to float16 features as `extract`'s.
+
+    It computes in float32, but for the large networks on a processor with bfloat16.
+    """
+    how = way(backbone)
+    if how == "onnx":
+        model = _model(backbone, size, pool, weights, preprocess)
+        with tempfile.TemporaryDirectory() as folder:
+            onnxfile.write(model, Path(folder) / "backbone.onnx")
+            session = onnxfile.session(Path(folder) / "backbone.onnx")
+        name = session.get_inputs()[0].name
+
+        def compute(photos):  # a few at a time: what they take stays in the processor's cache
+            parts = np.array_split(photos.astype(np.float32), -(-len(photos) // 4))
+            return np.concatenate([session.run(None, {name: part})[0] for part in parts])
+
+    else:
+        policy = keras.config.dtype_policy()
+        try:
+            if how == "bfloat16":
+                keras.config.set_dtype_policy("mixed_bfloat16")
+            model = _model(backbone, size, pool, weights, preprocess)
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+        def compute(photos):
+            return keras.ops.convert_to_numpy(model.predict_on_batch(photos.astype(np.float32)))
+
+    return lambda photos: compute(photos).astype(np.float16)
+
+
+def _model(backbone, size, pool, weights, preprocess) -> keras.Model:
+    if weights is None:
+        keras.utils.set_random_seed(0)
+    inner = backbones.build(backbone, size, weights, preprocess=preprocess is True)
+    photos = keras.Input(inner.input_shape[1:])
+    x = photos if preprocess is True else keras.layers.Rescaling(preprocess)(photos)
+    x = inner(x)
+    return keras.Model(photos, keras.layers.GlobalAveragePooling2D()(x) if pool else x)
+
+
+def _write(path: Path, values: np.ndarray, labels: np.ndarray, about: dict) -> None:
+    part = path.with_suffix(f".{os.getpid()}.part")  # another chapter may be at it, too
+    try:
+        save_file({"features": values, "labels": labels}, part, {"about": json.dumps(about)})
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise CatDogError(
+            f"{path} could not be written ({error.strerror}). What was computed before is kept: "
+            "make room and run again."
+        ) from None
+
+
+def _is_of(path: Path, about: dict) -> bool:
+    """Whether a shard is there and belongs to this run."""
+    if not path.exists():
+        return False
+    try:
+        with safe_open(path, "numpy") as shard:
+            made = json.loads(shard.metadata()["about"])
+    except (SafetensorError, TypeError, KeyError, ValueError) as error:
+        raise CatDogError(f"{path} is damaged ({error}). Delete it and run again.") from None
+    if made != about:
+        changed = [k for k in about if made.get(k) != about[k]]
+        raise CatDogError(
+            f"{path} was computed from something else ({', '.join(changed)} differ). Delete the "
+            "folder, or move it away, and run again."
+        )
+    return True

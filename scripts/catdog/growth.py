@@ -1,0 +1,155 @@
+"""How work grows with the number of photos: its time, and its memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from catdog import CatDogError, data, usage
+
+NUMBERS = (1000, 5000, 20_000, 200_000)
+STEPS = ("organize", "cache", "features")
+SIZE = 64  # pixels
+BACKBONE = "efficientnet-lite0"
+
+
+def growth(
+    folder: str | Path,
+    numbers: tuple[int, ...] = NUMBERS,
+    steps: tuple[str, ...] = STEPS,
+    longest: float = 240,
+) -> dict:
+    """Measure organizing, decoding once and extracting features for more and more photos.
+
+    Where more photos are asked for than the data set has, they are repeated under new names, each
+    with a number in a JPEG comment, so that no two files are equal. They are made as they are
+    read, and organized in a temporary folder. Each step has a process of its own.
+
+    Args:
+        folder: the organized photos.
+        longest: what would take longer, in seconds, judged by the numbers before, is left out.
+
+    Returns:
+        steps {step: [{n, seconds, images_per_second, peak_memory_gb}]}, one for each number, from
+        the second on with more_images_per_second, the rate of the photos that were added; or
+        {n, left_out}, the seconds it would have taken.
+
+    Raises:
+        CatDogError: a step failed.
+    """
+    found: dict[str, list[dict]] = {step: [] for step in steps}
+    with tqdm(total=len(numbers) * len(steps), desc="growth", unit="step") as bar:
+        for n in numbers:
+            with tempfile.TemporaryDirectory() as root:
+                for step in ("organize", *(step for step in steps if step != "organize")):
+                    bar.set_postfix_str(f"{step}, {n:,} photos")
+                    before = found.get(step, [])
+                    expected = _expected(before, n)
+                    if expected > longest:
+                        before.append({"n": n, "left_out": round(expected)})
+                        if step == "organize":
+                            break
+                    else:
+                        before.append(_measured(step, folder, root, n, before))
+                    bar.update()
+    return {
+        "what": "catdog bench growth",
+        "size": SIZE,
+        "backbone": BACKBONE,
+        "steps": found,
+    }
+
+
+def _expected(before: list[dict], n: int) -> float:
+    """Seconds that n photos will take, by the rate of those that were added last."""
+    known = [row for row in before if "seconds" in row]
+    if not known:
+        return 0.0
+    rate = known[-1].get("more_images_per_second", known[-1]["images_per_second"])
+    return known[-1]["seconds"] + (n - known[-1]["n"]) / rate
+
+
+def _measured(step: str, folder: str | Path, root: str, n: int, before: list[dict]) -> dict:
+    code = "import sys; from catdog import growth; growth.run(*sys.argv[1:])"
+    line = [sys.executable, "-c", code, step, str(folder), root, str(n)]
+    done = subprocess.run(line, capture_output=True, text=True)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
+        raise CatDogError(f"{step} of {n:,} photos failed: {why}")
+    row = {"n": n, **json.loads(done.stdout.splitlines()[-1])}
+    row["images_per_second"] = round(n / row["seconds"], 1)
+    if before and "seconds" in before[-1]:
+        more, longer = n - before[-1]["n"], row["seconds"] - before[-1]["seconds"]
+        row["more_images_per_second"] = round(more / longer, 1) if longer > 0 else None
+    return row
+
+
+def run(step: str, folder: str, root: str, n: str) -> None:
+    """Do one step in this process, and print its seconds and peak memory as JSON."""
+    organized = Path(root) / "photos"
+    if step == "organize":
+        source = data.Source("repeated", None, partial(repeated, folder, int(n)))
+
+        def work():
+            data.organize(source, root, "photos", progress=False)
+
+    elif step == "cache":
+        from catdog import cache
+
+        def work():
+            cache.load(organized, None, SIZE, root, progress=False)
+
+    elif step == "features":
+        from catdog import features
+
+        def work():
+            features.extract(organized, None, BACKBONE, SIZE, root=root, progress=False)
+
+    else:
+        raise CatDogError(f"no step is called {step!r}. The steps: {', '.join(STEPS)}.")
+    started = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "peak_memory_gb": round(usage.peak_memory_gb(), 3)}))
+
+
+def repeated(folder: str | Path, n: int) -> list[data.Entry]:
+    """List n photos: those of an organized data set, again and again, each with its number."""
+    photos = data.manifest(folder)
+    photos = photos[:: max(1, len(photos) // n)]  # of both labels
+    photos = [(photo.label, str(data.path_of(folder, photo))) for photo in photos]
+    entries = []
+    for i in range(n):
+        label, path = photos[i % len(photos)]
+        entries.append(data.Entry(f"{label}.{i}.jpg", label, partial(_numbered, path, i)))
+    return entries
+
+
+def _numbered(path: str, number: int) -> bytes:
+    """Read a JPEG and put a number into it, as a comment (ITU-T T.81, B.2.4.5)."""
+    blob, text = Path(path).read_bytes(), str(number).encode()
+    return blob[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + blob[2:]
+
+
+def rows(record: dict) -> list[list[str]]:
+    """Return the table of a record of `growth`, the names of the columns first."""
+    steps = record["steps"]
+    table = [["photos", *steps]]
+    for i, first in enumerate(next(iter(steps.values()))):
+        cells = []
+        for found in steps.values():
+            row = found[i] if i < len(found) else {}
+            if "seconds" in row:
+                rate = f"{row['images_per_second']:,.0f} images/s"
+                cells.append(f"{row['seconds']:.1f} s, {rate}, {row['peak_memory_gb']:.2f} GB")
+            else:
+                cells.append("left out")
+        table.append([f"{first['n']:,}", *cells])
+    return table

@@ -1,0 +1,141 @@
+"""The networks of the notebooks, as functions that build them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import keras
+from keras import layers
+
+
+def article_cnn(size: int = 150, centred: bool = False, dropout: float = 0.5) -> keras.Model:
+    """Build the article's network: 1,355,938 parameters at 150×150×3.
+
+    Three convolutions with max pooling, then two dense layers. It takes photos (n, size, size, 3)
+    with values from 0 to 255 and gives the probabilities (n, 2) of cat and dog, in float32.
+
+    Args:
+        centred: map the pixels to [-1, 1] instead of the article's [0, 1].
+        dropout: the part of the 64 numbers that is switched off; the article's is a half.
+    """
+    scale = layers.Rescaling(1 / 127.5, offset=-1) if centred else layers.Rescaling(1 / 255)
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3), name="photo"),
+            scale,
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dropout(dropout),
+            layers.Dense(2),
+            layers.Activation("softmax", dtype="float32", name="probabilities"),
+        ],
+        name="article_cnn",
+    )
+
+
+@keras.saving.register_keras_serializable("catdog")
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Batch normalization (Ioffe & Szegedy 2015, arXiv 1502.03167) as one operation.
+
+    Keras computes it from a dozen, each of which reads the whole batch from memory, in float32
+    even where the network computes in bfloat16. TensorFlow has one for a batch of maps
+    (n, h, w, channels); with any other backend this is Keras's own layer.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if keras.backend.backend() != "tensorflow" or len(inputs.shape) != 4 or mask is not None:
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        def normalize(mean=None, variance=None):
+            gain, shift = tf.cast(self.gamma, "float32"), tf.cast(self.beta, "float32")
+            both = {"mean": mean, "variance": variance, "epsilon": self.epsilon}
+            return tf.compat.v1.nn.fused_batch_norm(
+                inputs, gain, shift, is_training=mean is None, **both
+            )
+
+        if not training or not self.trainable:
+            return normalize(
+                tf.cast(self.moving_mean, "float32"), tf.cast(self.moving_variance, "float32")
+            )[0]
+        out, mean, variance = normalize()
+        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + now * (1 - self.momentum))
+        return out
+
+
+def residual_cnn(
+    size: int | None = None,
+    widths: tuple[int, ...] = (32, 64, 128, 256),
+    blocks: int = 1,
+    fused: bool = True,
+    name: str = "residual_cnn",
+) -> keras.Model:
+    """Build a small residual network that takes photos of any size (He et al. 2015, 1512.03385).
+
+    A first convolution of stride 2, then for each further width a convolution with max pooling
+    and, but for the largest maps, `blocks` pairs of convolutions around which the maps are added.
+    Pooling comes before the normalization, which so has a quarter to do. Every map's mean goes to
+    one dense layer.
+
+    It takes photos (n, h, w, 3) with values from 0 to 255, h and w at least 2^len(widths), and
+    gives the probabilities (n, 2) of cat and dog, in float32.
+
+    Args:
+        fused: normalize with `FusedBatchNormalization`, the faster one in training; else with
+            Keras's own layer, which has the same weights and which any Keras can load.
+    """
+    normalization = FusedBatchNormalization if fused else layers.BatchNormalization
+
+    def convolution(x, width, kernel=3, stride=1, pool=False):
+        x = layers.Conv2D(
+            width,
+            kernel,
+            stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+        )(x)
+        x = layers.MaxPooling2D()(x) if pool else x
+        x = normalization(momentum=0.9, epsilon=1e-5)(x)
+        return layers.ReLU()(x)
+
+    photo = keras.Input((size, size, 3), name="photo")
+    x = layers.Rescaling(1 / 64, offset=-2)(photo)
+    x = convolution(x, widths[0], kernel=4, stride=2)
+    for i, width in enumerate(widths[1:]):
+        x = convolution(x, width, pool=True)
+        for _ in range(blocks if i else 0):
+            x = layers.Add()([x, convolution(convolution(x, width), width)])
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(2)(x)
+    x = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
+    return keras.Model(photo, x, name=name)
+
+
+def article_head(features: int) -> keras.Model:
+    """Build the article's head: features (n, features) to probabilities of dog (n, 1)."""
+    return keras.Sequential(
+        [
+            keras.Input((features,), name="features"),
+            layers.Dense(512, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(256, activation="relu"),
+            layers.Dropout(0.2),
+            layers.Dense(1, activation="sigmoid", name="dog"),
+        ],
+        name="article_head",
+    )
+
+
+NETWORKS = {
+    "article_cnn": article_cnn,
+    "residual_cnn": residual_cnn,
+    "deep_residual_cnn": partial(residual_cnn, blocks=2, name="deep_residual_cnn"),
+}

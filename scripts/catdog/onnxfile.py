@@ -1,0 +1,59 @@
+"""Write a Keras model as ONNX, and run it with onnxruntime."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import logging
+import os
+import warnings
+from pathlib import Path
+
+import keras
+
+# An error while it simplifies a graph is an error; else it copies the graph before every step,
+# which takes half a gigabyte.
+os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
+
+
+@contextlib.contextmanager
+def quiet():
+    """Silence the exporters, which print, warn and log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def write(model: keras.Model, path: str | Path) -> None:
+    """Write a model of one input as ONNX: `photo`, float32 (n, size, size, 3) with any n.
+
+    The TensorFlow backend does it, through tf2onnx.
+    """
+    size = model.inputs[0].shape[1]
+    signature = [keras.InputSpec(shape=(None, size, size, 3), dtype="float32", name="photo")]
+    with quiet():
+        model(keras.Input((size, size, 3)))  # Keras exports what was called before, only
+        model.export(str(path), format="onnx", verbose=False, input_signature=signature)
+    gc.collect()  # the exporter leaves copies of its graphs behind that refer to each other
+
+
+def session(path: str | Path):
+    """Open an ONNX file on the processor, with a thread for each core: an `InferenceSession`."""
+    import onnxruntime  # only now: while a file is written, memory is at its peak
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = os.cpu_count() or 1
+    if os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":  # others work here, too
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

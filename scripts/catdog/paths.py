@@ -1,0 +1,13 @@
+"""Where things stand: the project's folders, whatever the working directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(os.environ.get("CATDOG_HOME", Path(__file__).resolve().parents[2]))
+DATA = ROOT / "data"
+FEATURES = ROOT / "features"
+MODELS = ROOT / "models"
+NOTEBOOKS = ROOT / "notebooks"
+RUNS = Path(os.environ.get("CATDOG_RUNS", ROOT / "runs"))

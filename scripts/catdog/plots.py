@@ -1,0 +1,334 @@
+"""Pictures for the notebooks, in one style: colour-blind safe, readable when printed."""
+
+from __future__ import annotations
+
+import inspect
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Markdown
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+CAT, DOG, INK, SOFT = "#0072B2", "#D55E00", "#222222", "#999999"  # after Okabe & Ito 2008
+COLOURS = {"cat": CAT, "dog": DOG}
+CAT_TO_DOG = LinearSegmentedColormap.from_list("cat to dog", [CAT, "white", DOG])
+STYLE = {
+    "figure.dpi": 90,
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.prop_cycle": plt.cycler(color=[CAT, DOG, "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]),
+    "image.cmap": "gray",
+    "legend.frameon": False,
+}
+plt.rcParams.update(STYLE)
+
+
+def jpeg(quality: int = 75, dpi: int = 80) -> None:
+    """Keep a notebook's figures as JPEG: where they are full of photos, a fifth of the bytes."""
+    plt.rcParams["figure.dpi"] = dpi
+    how = {"quality": quality, "optimize": True, "progressive": True}
+    set_matplotlib_formats("jpeg", pil_kwargs=how)
+
+
+def source(thing) -> Markdown:
+    """Show the source of a function or class."""
+    return Markdown(f"```python\n{inspect.getsource(thing)}```")
+
+
+def grid(images, titles=None, columns: int = 6, width: float = 10, colours=None, span=None):
+    """Show pictures of any size in rows, each with its title.
+
+    Grey pictures run from 0 to `span`, by default to their own largest value; if they have negative
+    values, middle grey is 0.
+    """
+    rows = -(-len(images) // columns)
+    cell = width / columns
+    shape = max(image.shape[0] / image.shape[1] for image in images)
+    tall = cell * min(shape, 1) + (0.3 if titles is not None else 0)
+    figure, axes = plt.subplots(rows, columns, figsize=(width, rows * tall), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for i, (image, axis) in enumerate(zip(images, axes.flat, strict=False)):
+        _picture(axis, image, span)
+        if titles is not None:
+            colour = colours[i] if colours is not None else INK
+            axis.set_title(titles[i], fontsize=max(9, 0.9 * width), color=colour)
+    return figure
+
+
+def _picture(axis, image, span=None):
+    """Draw a picture as `grid` says."""
+    limits = {}
+    if image.ndim == 2:
+        top = span or max(np.abs(image).max(), 1e-12)
+        limits = {"vmin": -top if image.min() < 0 and span is None else 0, "vmax": top}
+    axis.imshow(image, interpolation="nearest", **limits)
+
+
+def rows(table: dict, titles=None, width: float = 11):
+    """Show rows of pictures, each row with its name on the left; greys are those of `grid`.
+
+    Args:
+        table: {name of the row: its pictures}.
+        titles: of the columns; or for each row, {name: titles of its pictures}.
+    """
+    columns = max(map(len, table.values()))
+    cell = (width - 1.2) / columns
+    per_row = titles if isinstance(titles, dict) else {next(iter(table)): titles or []}
+    tall = len(table) * cell + 0.28 * sum(bool(t) for t in per_row.values()) + 0.1
+    figure, axes = plt.subplots(len(table), columns, figsize=(width, tall), squeeze=False)
+    for (name, images), line in zip(table.items(), axes, strict=True):
+        for axis in line:
+            axis.axis("off")
+        for k, (image, axis) in enumerate(zip(images, line, strict=False)):
+            _picture(axis, image)
+            if k < len(per_row.get(name, [])):
+                axis.set_title(per_row[name][k], fontsize=9)
+        line[0].text(
+            -0.08, 0.5, name, ha="right", va="center", fontsize=9, transform=line[0].transAxes
+        )
+    return figure
+
+
+def heat(photo, values):
+    """Return a photo, uint8 (h, w, 3), in grey with a heat map (h, w), 0 to 1, glowing on it."""
+    grey = np.repeat(photo.mean(2, keepdims=True) / 255, 3, 2)
+    strength = np.clip(values, 0, 1)[:, :, None]
+    return (1 - 0.8 * strength) * grey + 0.8 * strength * plt.cm.inferno(values)[:, :, :3]
+
+
+def evidence(photo, values):
+    """Return a pale photo, uint8 (h, w, 3), with evidence (h, w) on it: cat blue, dog orange.
+
+    The strongest half percent of the values, which are negative for cat, have the full colour.
+    """
+    pale = np.repeat(0.6 + 0.4 * photo.mean(2, keepdims=True) / 255, 3, 2)
+    share = np.clip(values / max(np.quantile(np.abs(values), 0.995), 1e-12), -1, 1)
+    return pale * CAT_TO_DOG((share + 1) / 2)[:, :, :3]
+
+
+def tables(arrays: dict, signed: bool = False):
+    """Small arrays (h, w) side by side, each with its name and with every number written in."""
+    figure, axes = plt.subplots(1, len(arrays), figsize=(2.9 * len(arrays), 2.9), squeeze=False)
+    for axis, (name, values) in zip(axes[0], arrays.items(), strict=True):
+        top = 2 * max(np.abs(a).max() for a in arrays.values())
+        axis.imshow(values, cmap="PuOr_r" if signed else "Blues", vmin=-top * signed, vmax=top)
+        for (y, x), value in np.ndenumerate(values):
+            axis.text(x, y, f"{value:g}", ha="center", va="center", color=INK)
+        axis.set(xticks=[], yticks=[], title=name)
+        axis.spines[:].set_visible(True)
+    return figure
+
+
+def sliding(picture, kernel, at):
+    """A window that slides: at each place (row, column), the picture, the products, the result."""
+    kh, kw = kernel.shape
+    windows = np.lib.stride_tricks.sliding_window_view(picture, (kh, kw))
+    result = np.einsum("yxij,ij->yx", windows, kernel)
+    figure, axes = plt.subplots(len(at), 3, figsize=(9.5, 2.5 * len(at)), squeeze=False)
+    order = [(y, x) for y in range(result.shape[0]) for x in range(result.shape[1])]
+
+    def table(axis, values, title, known=None, **how):
+        axis.imshow(np.where(known, values, np.nan) if known is not None else values, **how)
+        for (y, x), value in np.ndenumerate(values):
+            if known is None or known[y, x]:
+                dark = how["cmap"] == "gray" and value < 0.6 * how["vmax"]
+                axis.text(x, y, f"{value:g}", ha="center", va="center", color="w" if dark else INK)
+        axis.set(xticks=[], yticks=[], title=title)
+        axis.spines[:].set_visible(True)
+
+    limit = np.abs(result).max()
+    for (row, column), (left, middle, right) in zip(at, axes, strict=True):
+        table(left, picture, "picture", cmap="gray", vmin=0, vmax=picture.max() * 1.05)
+        corner = (column - 0.5, row - 0.5)
+        left.add_patch(plt.Rectangle(corner, kw, kh, fill=False, ec=DOG, lw=3))
+        product = windows[row, column] * kernel
+        terms = dict(cmap="PuOr_r", vmin=-2 * np.abs(product).max() - 1e-9)
+        table(
+            middle, product, f"window × kernel, sum {product.sum():g}", vmax=-terms["vmin"], **terms
+        )
+        known = np.zeros(result.shape, bool)
+        for y, x in order[: order.index((row, column)) + 1]:
+            known[y, x] = True
+        table(right, result, "result so far", known, cmap="PuOr_r", vmin=-2 * limit, vmax=2 * limit)
+        right.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=DOG, lw=3))
+    return figure
+
+
+def curves(history: dict, best_epoch: int | None = None):
+    """Loss and accuracy by epoch, on the training and validation photos."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
+    for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
+        for key, label, colour in ((name, "training", SOFT), (f"val_{name}", "validation", CAT)):
+            values = history[key]
+            axis.plot(range(1, len(values) + 1), values, color=colour, lw=2, label=label)
+        if best_epoch:
+            axis.axvline(best_epoch, color=DOG, ls=":", lw=1.5, label=f"best epoch: {best_epoch}")
+        axis.set(xlabel="epoch", title=name)
+        axis.legend()
+    return figure
+
+
+def confusion(matrix, labels=("cat", "dog")):
+    """Counts and rates: rows the truth, columns the guess."""
+    matrix = np.asarray(matrix)
+    rates = matrix / matrix.sum(1, keepdims=True)
+    figure, axis = plt.subplots(figsize=(3.6, 3.2))
+    axis.imshow(rates, cmap="Blues", vmin=0, vmax=1)
+    for (i, j), n in np.ndenumerate(matrix):
+        colour = "white" if rates[i, j] > 0.5 else INK
+        axis.text(j, i, f"{n:,}\n{rates[i, j]:.1%}", ha="center", va="center", color=colour)
+    axis.set(
+        xticks=range(len(labels)),
+        yticks=range(len(labels)),
+        xticklabels=labels,
+        yticklabels=labels,
+        xlabel="guess",
+        ylabel="truth",
+    )
+    axis.spines[:].set_visible(False)
+    return figure
+
+
+def network(model):
+    """The tensors of a sequential model, drawn as boxes: height is size, width is channels."""
+    steps = [("photo", tuple(model.inputs[0].shape[1:]))]
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if kind in ("Conv2D", "MaxPooling2D", "Flatten", "Dense"):
+            steps.append((kind, tuple(layer.output.shape[1:])))
+    many = len(steps) > 14
+    thin, small, step = (0.2, 5.5, 0.62) if many else (1.0, 8, 0.42)
+    figure, axis = plt.subplots(figsize=(11, 3.6))
+    colours = {"photo": SOFT, "Conv2D": CAT, "MaxPooling2D": "#56B4E9", "Dense": DOG}
+    x, largest = 0.0, steps[0][1][0]
+    for kind, shape in steps:
+        if len(shape) == 3:
+            tall, depth = shape[0] / largest, 0.28 * shape[0] / largest
+            wide = 0.10 + thin * shape[2] / 200
+        else:
+            tall, wide, depth = 0.15 + np.log10(shape[0]) / 5, 0.10, 0.0
+        colour = colours.get(kind, "#E69F00")
+        low, up = -tall / 2, tall / 2
+        shear = depth * 0.6
+        axis.fill((x, x + wide, x + wide, x), (low, low, up, up), color=colour, ec="white")
+        if depth:
+            top = ((x, x + wide, x + wide + depth, x + depth), (up, up, up + shear, up + shear))
+            side = (
+                (x + wide, x + wide + depth, x + wide + depth, x + wide),
+                (low, low + shear, up + shear, up),
+            )
+            axis.fill(*top, color=colour, alpha=0.7, ec="white")
+            axis.fill(*side, color=colour, alpha=0.5, ec="white")
+        size = "×".join(map(str, shape))
+        label = {"Conv2D": "conv 3×3", "MaxPooling2D": "max pool", "Dense": "dense"}
+        middle = x + wide / 2
+        axis.text(
+            middle,
+            -0.58,
+            f"{label.get(kind, kind.lower())}\n{size}",
+            ha="center",
+            va="top",
+            fontsize=small,
+        )
+        x += max(wide + depth, step) + 0.14
+    axis.set(xlim=(-0.25, x), ylim=(-0.82, 0.8))
+    axis.axis("off")
+    return figure
+
+
+def bars(names, values, intervals=None, highlight=()):
+    """Horizontal bars of accuracies, with intervals where given."""
+    figure, axis = plt.subplots(figsize=(8, 0.42 * len(names) + 0.9))
+    y = np.arange(len(names))[::-1]
+    colours = [DOG if name in highlight else CAT for name in names]
+    errors = None
+    if intervals is not None:
+        errors = np.array(
+            [(v - i[0], i[1] - v) if i else (0, 0) for v, i in zip(values, intervals, strict=True)]
+        ).T
+    axis.barh(y, values, color=colours, xerr=errors, ecolor=INK, height=0.65)
+    for at, value in zip(y, values, strict=True):
+        axis.text(0.02, at, f"{value:.1%}", va="center", color="white", fontsize=9, weight="bold")
+    axis.set(yticks=y, yticklabels=names, xlim=(0, 1), xlabel="accuracy")
+    axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    return figure
+
+
+def log_bars(names, values, unit: str, form: str = "{:,.0f}"):
+    """Horizontal bars on a logarithmic scale, each with its value."""
+    figure, axis = plt.subplots(figsize=(8, 0.42 * len(names) + 0.9))
+    y = np.arange(len(names))[::-1]
+    axis.barh(y, values, color=CAT, height=0.65)
+    for at, value in zip(y, values, strict=True):
+        axis.text(value * 1.2, at, form.format(value), va="center", fontsize=9)
+    axis.set(yticks=y, yticklabels=names, xscale="log", xlabel=f"{unit} (logarithmic scale)")
+    axis.set_xlim(min(values) / 2, max(values) * (max(values) / min(values)) ** 0.2)
+    return figure
+
+
+def differences(names, series: dict, unit: str = "difference in accuracy", limit: float = 0.45):
+    """Differences with their intervals, a row a name, a colour for each of up to three series.
+
+    Args:
+        series: {label: [(difference, (low, high)), or None, for each name]}.
+        limit: an interval that reaches further ends there, in an arrow.
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.32 * len(names) * len(series) + 1.2))
+    y = np.arange(len(names))[::-1]
+    axis.axvline(0, color=SOFT, lw=1, ls="--")
+    for k, (label, rows) in enumerate(series.items()):
+        shift = 0.34 * ((len(series) - 1) / 2 - k)
+        known = [(at + shift, *row) for at, row in zip(y, rows, strict=True) if row]
+        colour, mark = (CAT, DOG, INK)[k], "osD"[k]
+        for at, _, (low, high) in known:
+            ends = np.clip((low, high), -limit, limit)
+            axis.plot(ends, (at, at), color=colour, lw=2.5, alpha=0.6, solid_capstyle="butt")
+            for end, beyond, arrow in zip(ends, (low < -limit, high > limit), "<>", strict=True):
+                if beyond:
+                    axis.plot(end, at, arrow, color=colour, ms=7)
+        if known:
+            places, middle, _ = zip(*known, strict=True)
+            axis.plot(middle, places, mark, color=colour, label=label)
+    axis.set(yticks=y, yticklabels=names, xlabel=unit, ylim=(-0.6, len(names) - 0.4))
+    axis.xaxis.set_major_formatter(lambda v, _: f"{round(100 * v, 1):+g}%" if v else "0")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def parallel(trials: list[dict], values, log=(), unit: str = "loss", best: float = 0.2):
+    """Settings as parallel axes, a line a trial: the best part of them in colour, on top.
+
+    Args:
+        trials: the settings, {name: number}.
+        values: of the trials; the lowest is the best.
+        log: names of the settings that have a logarithmic axis.
+    """
+    names = list(trials[0])
+    columns = np.array([[t[n] for n in names] for t in trials], float)
+    columns = np.column_stack([columns, values])
+    names = [*names, unit]
+    scaled = np.column_stack(
+        [np.log(c) if n in log else c for n, c in zip(names, columns.T, strict=True)]
+    )
+    low, high = scaled.min(0), scaled.max(0)
+    scaled = (scaled - low) / np.where(high > low, high - low, 1)
+    order = np.argsort(values)[::-1]
+    good = set(order[-max(1, round(best * len(order))) :])
+    figure, axis = plt.subplots(figsize=(10, 4))
+    for i in order:
+        colour, alpha, width = (DOG, 0.9, 1.8) if i in good else (SOFT, 0.45, 1)
+        axis.plot(scaled[i], color=colour, alpha=alpha, lw=width, zorder=2 + (i in good))
+    for x, column in enumerate(columns.T):
+        axis.axvline(x, color=INK, lw=1)
+        for at, value, side in ((-0.05, column.min(), "top"), (1.05, column.max(), "bottom")):
+            axis.text(x, at, f"{value:.3g}", ha="center", va=side, fontsize=9)
+    axis.set(xticks=range(len(names)), yticks=[], ylim=(-0.15, 1.15))
+    axis.set_xticklabels(names)
+    axis.tick_params(axis="x", length=0, pad=8)
+    axis.spines[:].set_visible(False)
+    return figure

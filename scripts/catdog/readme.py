@@ -1,0 +1,275 @@
+"""Render the tables of the README and of the model card from the records of the reference runs."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from catdog import bench, evaluation, growth, paths, prediction
+
+
+def results() -> str:
+    """Accuracy and cost of the recipes, next to the article's."""
+    lines = [
+        "| network and recipe | photos | accuracy (95 % interval) | log loss | training |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    low, high = evaluation.wilson(4470, 5000)
+    lines.append(
+        "| CNN from scratch, the article (2017) | 5,000 validation photos of its own "
+        f"| 89.4 % ({low:.1%} to {high:.1%}) | | 36 epochs |"
+    )
+    records = evaluation.records()
+    for key, text in (
+        ("article", "the same, its recipe run here"),
+        ("improved", "the same network, a better recipe"),
+    ):
+        if key not in records:
+            continue
+        r = records[key]
+        v = r["validation"]
+        cost = (
+            f"{r['epochs']} epochs, {r['seconds'] / 60:.0f} min on {r['hardware']['cores']} cores"
+        )
+        lines.append(
+            f"| {text} | {v['n']:,} validation photos | {v['accuracy']:.1%} "
+            f"({v['interval'][0]:.1%} to {v['interval'][1]:.1%}) | {v['log_loss']:.3f} "
+            f"| {cost}, {r['recipe']['precision']} |"
+        )
+        if key == "improved":
+            v = r["validation_flip"]
+            lines.append(
+                f"| … and asked about the mirror image too | {v['n']:,} validation photos "
+                f"| {v['accuracy']:.1%} ({v['interval'][0]:.1%} to {v['interval'][1]:.1%}) "
+                f"| {v['log_loss']:.3f} | |"
+            )
+    if r := records.get("bench-accuracy"):
+        middle = sorted(r["runs"], key=lambda run: run["accuracy"])[len(r["runs"]) // 2]
+        lines.append(
+            "| a small residual network, made to learn fast (chapter 14), mirror image too "
+            f"| 4,000 validation photos | {middle['accuracy']:.1%} "
+            f"({middle['interval'][0]:.1%} to {middle['interval'][1]:.1%}), the middle one of "
+            f"{len(r['runs'])} seeds | | {r['seconds']['median'] / 60:.1f} min with all that goes "
+            f"before and after, on {r['hardware']['cores']} cores |"
+        )
+    for key, text in (
+        ("frozen-efficientnet-lite2", "EfficientNet-Lite2, frozen, a linear head"),
+        ("fine-tuned-efficientnet-lite2", "EfficientNet-Lite2, fine-tuned"),
+    ):
+        r = records[key]
+        v = r["validation_flip"]
+        cost = f"{r['epochs']} epochs, " if "epochs" in r else ""
+        seconds = r.get("seconds", r.get("seconds_of_the_head"))
+        cost += f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s for the head"
+        lines.append(
+            f"| {text}, mirror image too | {v['n']:,} validation photos | {v['accuracy']:.1%} "
+            f"({v['interval'][0]:.1%} to {v['interval'][1]:.1%}) | {v['log_loss']:.3f} "
+            f"| {cost} on {r['hardware']['cores']} cores |"
+        )
+    r = records["improved"]
+    lines.append(
+        f"\n{r['dataset']['counts']['train']['cat']:,} cats and "
+        f"{r['dataset']['counts']['train']['dog']:,} dogs to train on, "
+        f"{r['hardware']['processor']} with {r['hardware']['cores']} cores, {r['date']}."
+    )
+    return "\n".join(lines)
+
+
+def speed() -> str:
+    """The whole way and the input pipeline beside the article's, features, and growth."""
+    records = evaluation.records()
+    lines = []
+    if r := records.get("bench-accuracy"):
+        article, ours, ratio = r["article"], r["seconds"], r["ratio"]
+        lines.append(
+            f"From the photos on the disk to the article's {r['target']:.1%}, everything included: "
+            f"**{ours['median']:.0f} s** in the median of {len(r['runs'])} seeds, "
+            f"{ours['high']:.0f} s at worst; {r['reached']} of {len(r['runs'])} reach it. The "
+            f"article's recipe, in its own way, takes {article['seconds_an_epoch']:.0f} s an epoch "
+            f"here, {article['seconds']:,} s for the {article['epochs']} epochs to its best: "
+            f"**{ratio['median']:.0f} times** as long, {ratio['worst']:.0f} times at worst. "
+            f"{_machine(r)}\n"
+        )
+    if r := records.get("bench"):
+        lines += [*_markdown(bench.rows(r)), ""]
+        rates = ", ".join(f"{rate:,.0f} in {dtype}" for dtype, rate in r["gflops"].items())
+        lines.append(
+            f"Ratios to the article's way, median of {r['rounds']} rounds, and the lowest and "
+            f"highest. A matrix product does {rates} (10⁹ operations a second). "
+            f"{_machine(r)}\n"
+        )
+    r = records["bench-pipeline"]
+    lines += [
+        "The input pipeline alone, beside Keras's legacy `ImageDataGenerator`:\n",
+        "| way | images/s, median of rounds |",
+        "| --- | --- |",
+    ]
+    for name, way in r["images_per_second"].items():
+        lines.append(f"| {name} | {way['median']:,.0f} |")
+    ratio, later = r["ratio_augmented"], ""
+    if "ratio_later" in r:
+        later = f", and {r['ratio_later']['median']:.0f} times in the passes after the first"
+    lines.append(
+        f"\nWith augmentation {ratio['median']:.1f} times the old generator "
+        f"({ratio['low']:.1f} to {ratio['high']:.1f}){later}; {r['n']:,} photos, {_machine(r)}"
+    )
+    r = records["bench-features"]
+    lines += [
+        "\nFeatures of a pretrained backbone, from the files, beside the article's way (the legacy "
+        "generator, then `predict`):\n",
+        "| backbone | images/s here | the article's way | ratio | peak memory |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, one in r["backbones"].items():
+        old, new = (way["median"] for way in one["images_per_second"].values())
+        ratio = one["ratio"]
+        lines.append(
+            f"| {name}, {one['size']} pixels | {new:.0f} | {old:.0f} | {ratio['median']:.1f} "
+            f"({ratio['low']:.1f} to {ratio['high']:.1f}) | {one['peak_memory_gb']:.1f} GB |"
+        )
+    lines.append(
+        f"\nThe memory does not grow with the photos: {r['peak_memory_gb_of_all']:.1f} GB for "
+        f"{r['n_of_all']:,}. {_machine(r)}"
+    )
+    if r := records.get("bench-growth"):
+        lines += [
+            "\nMore and more photos, the same ones under new names: organized, decoded once to "
+            f"{r['size']}×{r['size']} pixels, and their features by {r['backbone']} at that size; "
+            "seconds, and the peak memory of the process:\n",
+            *_markdown(growth.rows(r)),
+            f"\n{_machine(r)}",
+        ]
+    return "\n".join(lines)
+
+
+def _markdown(table: list[list[str]]) -> list[str]:
+    """The lines of a table whose first row names the columns."""
+    head, *rows = [f"| {' | '.join(row)} |" for row in table]
+    return [head, f"|{' --- |' * len(table[0])}", *rows]
+
+
+def _machine(r: dict) -> str:
+    """Where and when a record was made."""
+    return f"{r['hardware']['processor']} with {r['hardware']['cores']} cores, {r['date']}."
+
+
+def chapters() -> str:
+    """One line a chapter: its title, and the line in italics below it."""
+    from catdog import chapters as all_chapters
+
+    lines = ["| chapter | what it is about |", "| --- | --- |"]
+    for path in all_chapters.chapters():
+        first = json.loads(path.read_text("utf-8"))["cells"][0]["source"]
+        text = first if isinstance(first, str) else "".join(first)
+        title = text.splitlines()[0].removeprefix("# ")
+        about = re.search(r"^\*(.+?)\*$", text, re.M)[1]
+        lines.append(f"| [{title}](notebooks/{path.name}) | {about} |")
+    return "\n".join(lines)
+
+
+def card(key: str = "improved") -> str:
+    """How a recipe did on photos it was not trained on."""
+    r = evaluation.records()[key]
+    lines = ["| | the photo alone | and its mirror image |", "| --- | --- | --- |"]
+    both = r["validation"], r["validation_flip"]
+    for name, text in (
+        (
+            "accuracy (95 % interval)",
+            lambda v: "{:.1%} ({:.1%} to {:.1%})".format(v["accuracy"], *v["interval"]),
+        ),
+        ("log loss", lambda v: f"{v['log_loss']:.3f}"),
+        ("AUC", lambda v: f"{v['auc']:.4f}"),
+        ("expected calibration error", lambda v: f"{v['calibration_error']:.3f}"),
+        (
+            "cats called dogs",
+            lambda v: "{:,} of {:,}".format(v["confusion"][0][1], sum(v["confusion"][0])),
+        ),
+        (
+            "dogs called cats",
+            lambda v: "{:,} of {:,}".format(v["confusion"][1][0], sum(v["confusion"][1])),
+        ),
+    ):
+        lines.append(f"| {name} | {text(both[0])} | {text(both[1])} |")
+    lines.append(f"\n{r['hardware']['processor']}, {r['hardware']['cores']} cores, {r['date']}.")
+    return "\n".join(lines)
+
+
+def card_of_the_default() -> str:
+    """The same for the model that `catdog predict` uses, and for its file as it is read."""
+    r = json.loads(prediction.DEFAULT.with_suffix(".json").read_text("utf-8"))
+    v = r["file"]["validation_flip"]
+    return card(DEFAULT_RECORD) + (
+        f"\n\nThe file, {r['file']['megabytes']:.1f} MB, read back and asked about both: "
+        f"{v['accuracy']:.2%}, log loss {v['log_loss']:.4f}, "
+        f"{r['file']['images_per_second']:.0f} photos a second."
+    )
+
+
+def examined() -> str:
+    """Calibration, slices and refusal of the model that `catdog predict` uses."""
+    r = evaluation.records()["evaluate-efficientnet"]
+    refusal, t = r["refusal"], r["temperature"]
+    ends = [row for row in r["reliability"] if row["low"] == 0 or row["high"] == 1]
+    lines = ["| stated probability of dog | photos | mean stated | share of dogs |"]
+    lines.append("| --- | --- | --- | --- |")
+    for row in r["reliability"]:
+        lines.append(
+            f"| {row['low']:.0%} to {row['high']:.0%} | {row['n']:,} | {row['stated']:.2%} "
+            f"| {row['dogs']:.2%} ({row['interval'][0]:.1%} to {row['interval'][1]:.1%}) |"
+        )
+    share = sum(row["n"] for row in ends) / r["validation_flip"]["n"]
+    lines.append(
+        f"\n{share:.1%} of the answers are in the first or the last group. Expected calibration "
+        f"error {r['validation_flip']['calibration_error']:.4f}; another temperature, fitted on "
+        f"{t['chosen_on']:,} training photos, would be {t['t']:.2f} and would change the log loss "
+        f"from {r['validation_flip']['log_loss']:.4f} to {t['log_loss']:.4f}.\n"
+    )
+    lines += ["| slice | photos | wrong | accuracy (95 % interval) |", "| --- | --- | --- | --- |"]
+    for row in r["slices"]:
+        lines.append(
+            f"| {row['slice']} | {row['n']:,} | {row['wrong']} | {row['accuracy']:.1%} "
+            f"({row['interval'][0]:.1%} to {row['interval'][1]:.1%}) |"
+        )
+    low, high = refusal["kept_interval"]
+    lines.append(
+        f"\nBeyond the threshold of the refusal it says *neither, it seems*. That keeps "
+        f"{refusal['kept']:.1%} ({low:.1%} to {high:.1%}) of the validation photos.\n"
+    )
+    lines += ["| pictures | of them | refused | AUROC |", "| --- | --- | --- | --- |"]
+    for row in refusal["strangers"]:
+        lines.append(f"| {row['kind']} | {row['n']} | {row['refused']:.1%} | {row['auroc']:.3f} |")
+    lines.append(f"\n{r['hardware']['processor']}, {r['hardware']['cores']} cores, {r['date']}.")
+    return "\n".join(lines)
+
+
+DEFAULT_RECORD = "fine-tuned-efficientnet-lite2"
+PARTS = {
+    "card": card,
+    "card of the default": card_of_the_default,
+    "examined": examined,
+    "chapters": chapters,
+    "results": results,
+    "speed": speed,
+}
+
+
+PAGES = (paths.ROOT / "README.md", *sorted(paths.MODELS.glob("*.md")))
+
+
+def rendered(text: str) -> str:
+    """Return a page with what stands between its markers rendered anew."""
+    for name, render in PARTS.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        text = re.sub(
+            f"{re.escape(begin)}.*?{re.escape(end)}",
+            lambda _, b=begin, e=end, r=render: f"{b}\n{r()}\n{e}",
+            text,
+            flags=re.S,
+        )
+    return text
+
+
+def update() -> None:
+    """Write the tables into the README and the model card."""
+    for path in PAGES:
+        path.write_text(rendered(path.read_text("utf-8")), "utf-8")

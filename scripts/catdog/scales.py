@@ -1,0 +1,66 @@
+"""The one place where SCALE=sample and SCALE=full differ."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from catdog import CatDogError, data, paths, sources, training
+from catdog.pipeline import Augmentation
+from catdog.training import Recipe
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a chapter takes at this scale.
+
+    Attributes:
+        folder: the organized photos.
+        article, improved: the recipes of the CNN from scratch, with their epochs.
+    """
+
+    name: str
+    folder: Path
+    article: Recipe
+    improved: Recipe
+
+
+SCALES = {
+    "sample": Scale(
+        "sample",
+        paths.DATA / "sample",
+        article=replace(training.ARTICLE, epochs=14, precision="fastest"),
+        # a short run on few pictures gets going only with smaller steps and gentler changes
+        improved=replace(
+            training.IMPROVED,
+            epochs=14,
+            batch_size=32,
+            learning_rate=1e-3,
+            ema=0.98,
+            augmentation=Augmentation(
+                shear=5.0, zoom=0.2, rotate=5.0, brightness=0.1, contrast=0.1
+            ),
+        ),
+    ),
+    "full": Scale("full", paths.DATA / "photos", training.ARTICLE, training.IMPROVED),
+}
+
+
+def scale(name: str | None = None) -> Scale:
+    """Return the scale of that name, by default that of the environment variable SCALE, or sample.
+
+    At sample scale the drawings are made if they are not there yet.
+
+    Raises:
+        CatDogError: no scale has that name, or the photos of the full scale are not organized yet.
+    """
+    name = name or os.environ.get("SCALE", "sample")
+    if name not in SCALES:
+        raise CatDogError(f"SCALE is {name!r}, but must be one of {', '.join(SCALES)}.")
+    chosen = SCALES[name]
+    if name == "sample":
+        sources.sample(chosen.folder.parent, chosen.folder.name)
+    else:
+        data.about(chosen.folder)
+    return chosen

@@ -1,0 +1,349 @@
+"""Classifiers that stand on a pretrained backbone: a new head, then fine-tuning."""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_predict, train_test_split
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from catdog import CatDogError, backbones, data, evaluation, features, pipeline, training
+from catdog.pipeline import Augmentation
+from catdog.training import Recipe
+
+FINE_TUNING = Recipe(
+    epochs=2,
+    batch_size=32,
+    optimizer="adam",
+    learning_rate=1e-4,
+    schedule="one-cycle",
+    ema=0.99,
+    augmentation=Augmentation(shear=0.0, zoom=0.15, rotate=10.0, brightness=0.2, contrast=0.2),
+)
+
+
+SMALL = 4000  # so few photos are fitted faster by one thread: many would wait for each other
+
+
+def _threads(n: int):
+    """Limit the threads of linear algebra on features of n photos, in a `with` block."""
+    return threadpool_limits(1 if n < SMALL else None)
+
+
+def fit_head(values: np.ndarray, labels: np.ndarray, more: np.ndarray | None = None):
+    """Fit a logistic regression on features (n, c), its penalty chosen by 5-fold cross-validation.
+
+    Args:
+        more: features (n, c) of the same photos, changed, that join in once the penalty is chosen
+            (before, a photo and its mirror image might stand on both sides of a fold).
+
+    Returns:
+        weights (c,) and bias of the logit of "dog", for features as they are, and the penalty's C.
+    """
+    with _threads(len(values)):
+        return _fit_head(values.astype(np.float32), labels, more)
+
+
+def _fit_head(values, labels, more):
+    scaler = StandardScaler().fit(values)
+    chosen = LogisticRegressionCV(
+        Cs=np.logspace(-4.5, 0, 6),
+        l1_ratios=(0,),
+        cv=5,
+        scoring="neg_log_loss",
+        max_iter=400,
+        use_legacy_attributes=False,
+    ).fit(scaler.transform(values), labels)
+    final = LogisticRegression(C=chosen.C_, max_iter=400)
+    if more is not None:
+        values = np.concatenate([values, more.astype(np.float32)])
+        labels = np.concatenate([labels, labels])
+    final.fit(scaler.transform(values), labels)
+    weights = final.coef_[0] / scaler.scale_
+    return weights, float(final.intercept_[0] - weights @ scaler.mean_), float(chosen.C_)
+
+
+def classifier(
+    backbone: str,
+    size: int | None = None,
+    head: tuple[np.ndarray, float] | None = None,
+    from_block: int | None = None,
+    weights: str | Path | None = "imagenet",
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Build backbone, average pooling and a dense layer: photos (n, h, w, 3) to (n, 2).
+
+    Args:
+        head: weights and bias as `fit_head` returns them; random ones by default.
+        from_block: the first block of EfficientNet-Lite that will be trained; None: the head only.
+            Batch normalization always stays in inference mode.
+    """
+    inner = backbones.build(backbone, size, weights)
+    frozen = True
+    for layer in inner.layers:
+        block = layer.name.partition("_")[0].removeprefix("block")
+        if from_block is not None:
+            if block.isdigit() and int(block) >= from_block or layer.name.startswith("head"):
+                frozen = False
+        layer.trainable = not frozen and not isinstance(layer, layers.BatchNormalization)
+    x = layers.GlobalAveragePooling2D(name="average")(inner.output)
+    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
+    x = layers.Dense(2, dtype="float32", name="logits")(x)
+    x = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
+    model = keras.Model(inner.inputs, x, name=f"{backbone.replace('-', '_')}_cat_dog")
+    if head is not None:
+        dog, bias = head
+        model.get_layer("logits").set_weights(
+            [np.stack([-dog / 2, dog / 2], 1).astype(np.float32), np.float32([-bias / 2, bias / 2])]
+        )
+    return model
+
+
+def temperature(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Return the temperature T that makes sigmoid(logits / T) fit best (Guo et al. 2017, 4.2).
+
+    Args:
+        logits: of dog (n,), on photos that were used for nothing else.
+    """
+    found = minimize_scalar(
+        lambda t: log_loss(labels, expit(logits / np.exp(t)), labels=[0, 1]), bounds=(-2, 2)
+    )
+    return float(np.exp(found.x))
+
+
+def frozen(
+    folder: str | Path, backbone: str, size: int | None = None, progress: bool = True, **how
+) -> tuple[keras.Model, dict]:
+    """Train a new head on frozen features of the training photos; measure on the others.
+
+    The mirror image of each training photo is a training photo too. Nothing is chosen on the
+    validation photos.
+
+    Args:
+        how: passed on to `features.extract`.
+
+    Returns:
+        the classifier, and its record.
+    """
+    size = size or backbones.about(backbone).size
+
+    def both(split):
+        pair = [
+            features.extract(folder, split, backbone, size, flip=flip, progress=progress, **how)
+            for flip in (False, True)
+        ]
+        return np.asarray(pair[0]), np.asarray(pair[1]), pair[0].labels
+
+    plain, mirrored, labels = both("train")
+    extracted = time.perf_counter()
+    weights, bias, penalty = fit_head(plain, labels, mirrored)
+    fitted = time.perf_counter()
+    plain, mirrored, truth = both("validation")
+    logits = [x.astype(np.float64) @ weights + bias for x in (plain, mirrored)]
+    model = classifier(
+        backbone, size, (weights, bias), weights=how.get("weights", "imagenet"), dropout=0.0
+    )
+    record = {
+        "what": f"catdog transfer frozen --backbone {backbone} --size {size}",
+        "dataset": data.reference(folder),
+        "model": {
+            "name": model.name,
+            "parameters": model.count_params(),
+            "trained": int(weights.size + 1),
+            "size": size,
+        },
+        "recipe": {"head": "logistic regression", "C": penalty, "chosen_by": "5-fold"},
+        "seconds_of_the_head": round(fitted - extracted, 1),
+        "validation": evaluation.measure(truth, expit(logits[0])),
+        "validation_flip": evaluation.measure(truth, expit(np.mean(logits, axis=0))),
+    }
+    return model, record
+
+
+def study(
+    folder: str | Path,
+    backbone: str,
+    size: int | None = None,
+    sizes=(50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000),
+    seeds: int = 5,
+    progress: bool = True,
+    **how,
+) -> dict:
+    """Ask of frozen features how many labelled photos are enough, and which labels look wrong.
+
+    The penalty for each photo is the same at every size. Suspicious are labels that a head trained
+    on other photos (5-fold cross-validation over all of them) finds least likely.
+
+    Returns:
+        a record: "learning_curve" [{n, accuracy, log_loss: a value a seed}] on the validation
+        photos, "suspects" the 20 most suspicious [{file, label, probability}], and "doubtful", how
+        many labels got a probability below 1 %.
+    """
+    size = size or backbones.about(backbone).size
+    train, test = (
+        features.extract(folder, split, backbone, size, progress=progress, **how)
+        for split in ("train", "validation")
+    )
+    x, x_new = np.asarray(train, np.float32), np.asarray(test, np.float32)
+    scaler = StandardScaler().fit(x)
+    x, x_new = scaler.transform(x), scaler.transform(x_new)
+    curve = []
+    for n in [n for n in sizes if n <= len(x)]:
+        row = {"n": n, "accuracy": [], "log_loss": []}
+        for seed in range(1 if n == len(x) else seeds):
+            if n < len(x):
+                some, _ = train_test_split(
+                    np.arange(len(x)), train_size=n, stratify=train.labels, random_state=seed
+                )
+            else:
+                some = np.arange(n)
+            with _threads(n):
+                fitted = LogisticRegression(C=32 / n, max_iter=400)
+                fitted.fit(x[some], train.labels[some])
+            dog = fitted.predict_proba(x_new)[:, 1]
+            row["accuracy"].append(float(((dog >= 0.5) == test.labels).mean()))
+            row["log_loss"].append(float(log_loss(test.labels, dog, labels=[0, 1])))
+        curve.append(row)
+    labels = np.concatenate([train.labels, test.labels])
+    files = train.files + test.files
+    head = LogisticRegression(C=32 / len(labels), max_iter=400)
+    chances = cross_val_predict(
+        head, np.concatenate([x, x_new]), labels, cv=5, method="predict_proba"
+    )[np.arange(len(labels)), labels]
+    return {
+        "what": f"catdog transfer study --backbone {backbone} --size {size}",
+        "dataset": data.reference(folder),
+        "model": {"name": backbone, "size": size},
+        "learning_curve": curve,
+        "suspects": [
+            {
+                "file": files[i],
+                "label": data.LABELS[labels[i]],
+                "probability": float(f"{chances[i]:.2g}"),
+            }
+            for i in np.argsort(chances)[:20]
+        ],
+        "doubtful": int((chances < 0.01).sum()),
+        "n": len(labels),
+    }
+
+
+def fine_tune(
+    folder: str | Path,
+    backbone: str,
+    head: tuple[np.ndarray, float],
+    size: int | None = None,
+    recipe: Recipe = FINE_TUNING,
+    from_block: int = 9,
+    run: str | Path | None = None,
+    seed: int = 1,
+    hold_out: float = 0.1,
+    everything: bool = False,
+) -> tuple[keras.Model, dict]:
+    """Train the upper blocks and the head a little further; measure on the validation photos.
+
+    A tenth of the training photos is held out, to fit the temperature on. The last epoch is kept:
+    nothing is chosen on the validation photos.
+
+    Returns:
+        the classifier, its temperature built into the last layer, and its record.
+    """
+    size = size or backbones.about(backbone).size
+    images, labels, _ = pipeline.load(folder, None if everything else "train", size)
+    order = np.random.default_rng(seed).permutation(len(images))
+    held, used = np.split(order, [int(hold_out * len(order))])
+    held_images, held_labels = images[held], labels[held]
+    images, labels = images[np.sort(used)], labels[np.sort(used)]
+
+    def build():
+        return classifier(backbone, size, head, from_block, dropout=0.2)
+
+    model, log = training.train(build, recipe, (images, labels), None, run, seed)
+
+    def logits(photos):
+        logit = keras.Model(model.inputs, model.get_layer("logits").output)
+        pair = [logit.predict(p, batch_size=32, verbose=0) for p in (photos, photos[:, :, ::-1])]
+        return [(x[:, 1] - x[:, 0]).astype(np.float64) for x in pair]
+
+    t = temperature(held_labels, np.mean(logits(held_images), axis=0))
+    seconds = sum(log["seconds"])
+    record = {
+        "what": f"catdog transfer fine-tune --backbone {backbone} --size {size}",
+        "dataset": data.reference(folder),
+        "model": {"name": model.name, "parameters": model.count_params(), "size": size},
+        "recipe": {**asdict(training.resolved(recipe)), "from_block": from_block},
+        "seed": seed,
+        "epochs": len(log["seconds"]),
+        "seconds": round(seconds, 1),
+        "images_per_second": round(len(images) * len(log["seconds"]) / max(seconds, 1e-9), 1),
+        "history": log["history"],
+        "temperature": t,
+    }
+    if not everything:
+        images, truth, _ = pipeline.load(folder, "validation", size)
+        found = logits(images)
+        both = np.mean(found, axis=0)
+        record["validation_uncalibrated"] = evaluation.measure(truth, expit(both))
+        record["validation"] = evaluation.measure(truth, expit(found[0] / t))
+        record["validation_flip"] = evaluation.measure(truth, expit(both / t))
+    last = model.get_layer("logits")
+    last.set_weights([w / t for w in last.get_weights()])
+    return model, record
+
+
+def head_of(model: keras.Model) -> tuple[np.ndarray, float]:
+    """Return the head of a classifier as `fit_head` gives it."""
+    kernel, bias = model.get_layer("logits").get_weights()
+    return kernel[:, 1] - kernel[:, 0], float(bias[1] - bias[0])
+
+
+def save_small(model: keras.Model, path: str | Path) -> None:
+    """Save a model with weights rounded to float16, compressed: about half the size.
+
+    It is read, and computes, in float32 as any other.
+    """
+    small = keras.models.clone_model(model)
+    with np.errstate(over="ignore"):
+        rounded = [w.astype(np.float16).astype(np.float32) for w in model.get_weights()]
+    if not all(np.isfinite(w).all() for w in rounded):
+        raise CatDogError("a weight is too large for float16: save the model as it is.")
+    small.set_weights(rounded)
+    path = Path(path)
+    whole = path.with_suffix(".whole.keras")
+    small.save(whole)
+    part = path.with_suffix(".part")
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as new:
+        for item in old.infolist():
+            new.writestr(item.filename, old.read(item), compresslevel=9)
+    whole.unlink()
+    os.replace(part, path)
+
+
+def judge_file(path: str | Path, folder: str | Path) -> dict:
+    """Measure a saved model, as `catdog predict` uses it, on the validation photos.
+
+    Returns:
+        its megabytes (of 10⁶ bytes), images per second, and "validation_flip".
+    """
+    model = keras.models.load_model(path, compile=False)
+    images, truth, _ = pipeline.load(folder, "validation", model.inputs[0].shape[1])
+    started = time.perf_counter()
+    dog = evaluation.probabilities(model, images, flip=True)
+    seconds = time.perf_counter() - started
+    return {
+        "megabytes": round(Path(path).stat().st_size / 1e6, 2),
+        "images_per_second": round(len(images) / seconds, 1),
+        "validation_flip": evaluation.measure(truth, dog),
+    }

@@ -1,0 +1,249 @@
+"""The chapters: outputs are those of the code, exercises check themselves, all of it runs."""
+
+import re
+import time
+from types import SimpleNamespace
+
+import nbformat
+import psutil
+import pytest
+
+from catdog import CatDogError, chapters, exercises, paths, scales
+from catdog.cli import main
+
+CHAPTERS = chapters.chapters()
+
+
+def cells(path, kind="code"):
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == kind]
+
+
+def text(cell):
+    """What a cell printed or returned as text, without addresses of objects."""
+    out = []
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            out.append(output.text)
+        elif "image/png" not in output.data:
+            out.append(output.data.get("text/plain", ""))
+    return re.sub(r"0x[0-9a-f]+", "0x", "".join(out))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_committed_outputs_are_those_of_the_committed_code(path):
+    notebook = nbformat.read(path, 4)
+    assert notebook.metadata["catdog"]["code"] == chapters.code_hash(notebook)
+    assert [c.execution_count for c in cells(path)] == list(range(1, len(cells(path)) + 1))
+    for cell in cells(path):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+            assert chapters.WIDGET not in output.get("data", {})
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_chapter_has_its_parts(path):
+    prose = "\n".join(cell.source for cell in cells(path, "markdown"))
+    number = path.stem[:2]
+    assert prose.startswith(f"# {int(number)}. ")
+    for part in ("**You will learn**", "**Time**", "**Hardware**", "## Exercises", "## Summary"):
+        assert part in prose, part
+    assert "**Read on**" in prose
+    assert all(cell.source.count("\n") < 40 for cell in cells(path)), "a cell longer than a screen"
+    for target in re.findall(r"\]\(([^)#:]+)\)", prose):
+        assert (path.parent / target).exists(), target
+
+
+def test_readme_lists_the_chapters_that_correct_the_article():
+    readme = (paths.ROOT / "README.md").read_text("utf-8")
+    section = readme.split("## What the article got wrong")[1].split("\n## ")[0]
+    listed = set(re.findall(r"\(notebooks/(.*?)\)", section))
+    boxed = {
+        path.name
+        for path in CHAPTERS
+        if any("> **What the article got wrong.**" in c.source for c in cells(path, "markdown"))
+    }
+    assert listed == boxed and len(boxed) >= 4
+
+
+def test_at_least_five_exercises_a_chapter():
+    for path in CHAPTERS:
+        assert sum(number.startswith(path.stem[:2]) for number, _, _ in SOLUTIONS) >= 5, path
+
+
+def find_solutions():
+    for path in CHAPTERS:
+        parts = nbformat.read(path, 4).cells
+        for i, cell in enumerate(parts):
+            found = re.match(r"### Exercise (\d\d\.\d)", cell.source)
+            if found:
+                code = re.search(r"```python\n(.*?)```", parts[i + 2].source, re.S)
+                yield found[1], parts[i + 1].source, code[1]
+
+
+SOLUTIONS = list(find_solutions())
+
+
+def test_every_exercise_stands_in_a_chapter():
+    assert [number for number, _, _ in SOLUTIONS] == exercises.numbers()
+
+
+@pytest.mark.parametrize("number, stub, solution", SOLUTIONS, ids=lambda v: v[:4])
+def test_solution_passes_and_wrong_answers_fail(number, stub, solution, capsys):
+    import numpy as np
+
+    from catdog import evaluation
+
+    scope = {"np": np, "evaluation": evaluation, "check": exercises.check}
+    exec(stub, scope)
+    assert "replace the …" in capsys.readouterr().out
+    exec(solution + f'\ncheck("{number}", answer)', scope)
+    assert "right." in capsys.readouterr().out
+    for wrong in (None, 0, "cat", [], (1, 2), lambda *_: None, lambda *_: 0, lambda x, *_: x):
+        assert not exercises.judge(number, wrong), wrong
+    exercises.check(number, None)
+    assert "Hint: " in capsys.readouterr().out
+
+
+@pytest.fixture(scope="session")
+def executed(request, tmp_path_factory):
+    """The chapters that are asked for, each executed from a fresh kernel, several at once."""
+    asked = [
+        item.callspec.params["path"].stem
+        for item in request.session.items
+        if "executed" in getattr(item, "fixturenames", ())
+    ]
+    runs = tmp_path_factory.mktemp("elsewhere") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CATDOG_RUNS", str(runs))
+        patch.setattr(paths, "RUNS", runs)
+        scales.scale("sample")
+        outcomes = chapters.run(asked, force=True, jobs=chapters.sensible_jobs())
+    return runs / "notebooks" / "sample", {outcome.chapter: outcome for outcome in outcomes}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)  # the first one executes all of them
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_runs_from_a_fresh_kernel_and_says_the_same(path, executed):
+    folder, outcomes = executed
+    outcome = outcomes[path.stem]
+    assert outcome.error is None, outcome.error
+    assert outcome.result
+    for committed, fresh in zip(cells(path), cells(folder / path.name), strict=True):
+        if "varies" not in committed.metadata.get("tags", []):
+            assert text(fresh) == text(committed), committed.source
+
+
+@pytest.fixture
+def small_chapters(tmp_path, monkeypatch):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for name, code in (
+        ("01_good", "print('a result')"),
+        ("02_bad", "x = 1\nraise ValueError('no such thing')"),
+        ("03_good", "import os\nprint('scale', os.environ['SCALE'])"),
+    ):
+        cell = nbformat.v4.new_code_cell(code)
+        cell.metadata["tags"] = ["result"]
+        first = nbformat.v4.new_markdown_cell("# A chapter")
+        nbformat.write(nbformat.v4.new_notebook(cells=[first, cell]), folder / f"{name}.ipynb")
+    monkeypatch.setattr(paths, "NOTEBOOKS", folder)
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "DATA", tmp_path / "data")
+    return folder
+
+
+def test_a_failed_chapter_names_its_cell_and_the_others_run(small_chapters):
+    before = {p: p.read_bytes() for p in small_chapters.iterdir()}
+    outcomes = chapters.run()
+    said = chapters.summary(outcomes)
+    assert "cell 2 of 02_bad.ipynb" in said and "ValueError: no such thing" in said
+    assert "raise ValueError" in said
+    assert [o.result for o in outcomes if not o.error] == ["a result", "scale sample"]
+    assert {p: p.read_bytes() for p in small_chapters.iterdir()} == before
+    again = chapters.run()
+    assert [o.cached for o in again] == [True, False, True]
+    assert [o.result for o in again if o.cached] == ["a result", "scale sample"]
+
+
+def test_a_changed_chapter_runs_again_and_an_unknown_one_is_refused(small_chapters):
+    chapters.run(["01"])
+    path = small_chapters / "01_good.ipynb"
+    path.write_text(path.read_text().replace("a result", "another"))
+    assert [(o.cached, o.result) for o in chapters.run(["01"])] == [(False, "another")]
+    with pytest.raises(CatDogError, match="The chapters: 01_good, 02_bad"):
+        chapters.run(["07"])
+
+
+def code(folder, stem, text):
+    """Give a small chapter other code."""
+    path = folder / f"{stem}.ipynb"
+    notebook = nbformat.read(path, 4)
+    notebook.cells[1].source = text
+    nbformat.write(notebook, path)
+
+
+WAIT = """
+import pathlib, time
+pathlib.Path("{mine}").touch()
+for _ in range(300):
+    if pathlib.Path("{other}").exists():
+        break
+    time.sleep(0.1)
+else:
+    raise TimeoutError("{other}")
+print("{mine} met {other}")
+"""
+
+
+def test_several_chapters_run_at_once_and_are_told_of_in_their_order(small_chapters, capfd):
+    code(small_chapters, "01_good", WAIT.format(mine="a", other="b") + "time.sleep(0.5)")
+    code(small_chapters, "03_good", WAIT.format(mine="b", other="a"))
+    told = []
+    outcomes = chapters.run(["01", "03", "02"], told=told.append, jobs=2)
+    assert [o.result for o in outcomes] == ["a met b", "b met a", ""]
+    assert [bool(o.error) for o in outcomes] == [False, False, True]
+    assert sorted(o.chapter for o in told) == sorted(o.chapter for o in outcomes)
+    said = capfd.readouterr().err
+    assert "01_good: 100%" in said and "03_good: 100%" in said
+    assert all(o.cached for o in chapters.run(["01", "03"], jobs=2))
+
+
+def test_an_interrupt_stops_all_and_writes_nothing(small_chapters):
+    code(small_chapters, "02_bad", "import os\nopen('pid', 'w').write(str(os.getpid()))")
+    code(small_chapters, "01_good", WAIT.format(mine="a", other="pid") + "time.sleep(300)")
+    made = paths.RUNS / "notebooks" / "sample"
+    before = set(psutil.Process().children(recursive=True))
+
+    def interrupted(outcome):
+        assert outcome.chapter == "02_bad"
+        raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        chapters.run(told=interrupted, jobs=2)
+    assert time.monotonic() - started < 60
+    assert not (made / "01_good.ipynb").exists()
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def test_how_many_at_once_follows_cores_memory_and_scale(monkeypatch):
+    monkeypatch.setattr(chapters.os, "sched_getaffinity", lambda _: range(3), raising=False)
+    for gigabytes, jobs in ((1, 1), (9, 2), (64, 3)):
+        free = SimpleNamespace(available=gigabytes * 2**30)
+        monkeypatch.setattr(chapters.psutil, "virtual_memory", lambda free=free: free)
+        assert chapters.sensible_jobs() == jobs
+    assert chapters.sensible_jobs("full") == 1
+    assert main(["run", "--jobs", "0"]) == 1
+
+
+def test_unknown_scale_and_missing_photos_are_explained(monkeypatch, capsys, tmp_path):
+    from dataclasses import replace
+
+    with pytest.raises(CatDogError, match="must be one of sample, full"):
+        scales.scale("huge")
+    full = replace(scales.SCALES["full"], folder=tmp_path / "photos")
+    monkeypatch.setitem(scales.SCALES, "full", full)
+    assert main(["run", "--scale", "full"]) == 1
+    assert "catdog data archive PATH" in capsys.readouterr().err

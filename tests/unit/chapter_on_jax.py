@@ -1,0 +1,38 @@
+"""Run by test_devices.py with KERAS_BACKEND=jax: the cells of chapter 6, with few photos."""
+
+import json
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+os.environ["CATDOG_RUNS"] = tempfile.mkdtemp()
+os.environ["MPLBACKEND"] = "agg"
+os.environ["TQDM_DISABLE"] = "1"
+
+import keras
+import nbformat
+
+from catdog import chapters, pipeline, scales
+
+sample, load = scales.scale("sample"), pipeline.load
+short = {name: replace(getattr(sample, name), epochs=2) for name in ("article", "improved")}
+scales.SCALES["sample"] = replace(sample, **short)
+
+
+def few(*args, **how):
+    images, labels, photos = load(*args, progress=False, **how)
+    part = slice(None, None, len(labels) // 64)
+    return images[part], labels[part], photos[part]
+
+
+pipeline.load = few
+(path,) = chapters.chapters(["06"])
+scope = {}
+for cell in nbformat.read(path, 4).cells:
+    if cell.cell_type == "code":
+        exec(compile(cell.source, path.name, "exec"), scope)
+history = scope["log"]["history"]
+assert len(history["val_loss"]) == 2 and history["loss"][1] < history["loss"][0] * 1.5
+assert Path(os.environ["CATDOG_RUNS"]).exists()
+print(json.dumps({"backend": keras.backend.backend(), "history": history}))

@@ -1,0 +1,63 @@
+"""The drawn sample: reproducible, varied, and not to be told apart by simple statistics."""
+
+import hashlib
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from catdog import data, drawing, sources
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    pairs = [(label, i) for i in range(600) for label in data.LABELS]
+    return pairs, list(drawing.jpegs(pairs))
+
+
+def test_same_seed_same_bytes(blobs):
+    pairs, made = blobs
+    assert drawing.jpeg("dog", 3) == made[pairs.index(("dog", 3))]
+    assert drawing.jpeg("dog", 3, seed=2) != drawing.jpeg("dog", 3)
+    assert len({hashlib.sha256(blob).digest() for blob in made}) == len(made)
+
+
+def test_sizes_and_shapes_vary_as_in_photos(blobs):
+    sizes = np.array([Image.open(io.BytesIO(blob)).size for blob in blobs[1]])
+    ratio = sizes[:, 0] / sizes[:, 1]
+    assert sizes.min() < 200 and sizes.max() == 500
+    assert (ratio < 0.9).mean() > 0.1 and (ratio > 1.1).mean() > 0.4
+
+
+@pytest.mark.parametrize("what", ["thumbnail", "grey", "histogram", "file"])
+def test_no_simple_statistic_tells_the_class(blobs, what):
+    pairs, made = blobs
+    pictures = [np.array(Image.open(io.BytesIO(blob))) for blob in made]
+    if what == "thumbnail":
+        x = [cv2.resize(p, (16, 16), interpolation=cv2.INTER_AREA) for p in pictures]
+    elif what == "grey":
+        x = [cv2.resize(p, (24, 24), interpolation=cv2.INTER_AREA).mean(2) for p in pictures]
+    elif what == "histogram":
+        x = [cv2.calcHist([p], [0, 1, 2], None, [5] * 3, [0, 256] * 3) / p.size for p in pictures]
+    else:
+        x = [(*p.shape, len(blob)) for p, blob in zip(pictures, made, strict=True)]
+    x = np.array(x, float).reshape(len(x), -1)
+    y = np.array([label == "dog" for label, _ in pairs])
+    half = len(x) * 3 // 4
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.001, max_iter=1000))
+    model.fit(x[:half], y[:half])
+    # the bound is 0.75; three standard errors of 300 pictures are 0.08
+    assert model.score(x[half:], y[half:]) < 0.75
+
+
+def test_sample_is_organized_once(tmp_path):
+    folder = sources.sample(tmp_path, n=40, progress=False)
+    assert data.about(folder)["counts"]["train"] == {"cat": 16, "dog": 16}
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    assert sources.sample(tmp_path, n=40, progress=False) == folder
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before

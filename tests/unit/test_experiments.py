@@ -1,0 +1,272 @@
+"""Experiments: networks, losses, changes of a batch, intervals, and runs that resume."""
+
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+from catdog import CatDogError, data, evaluation, experiments, paths, pipeline, scales
+from catdog.cli import main
+
+N = 12
+IMAGES = np.random.default_rng(0).integers(0, 256, (N, 32, 32, 3), dtype=np.uint8)
+LABELS = np.arange(N, dtype=np.int32) % 2
+SHORT = experiments.Length(epochs=1, batch_size=N, seeds=1)
+
+
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+def test_every_experiment_builds_its_network_and_changes_one_thing(name):
+    one = experiments.EXPERIMENTS[name]
+    model = experiments.build(replace(one.setup, size=32))
+    assert model.output.dtype == "float32"
+    assert model.output.shape == (None, 1 if name == "one-logit" else 2)
+    if one.against is None:
+        return
+    plain = experiments.EXPERIMENTS[one.against].setup
+    changed = {k for k, v in vars(one.setup).items() if v != getattr(plain, k)}
+    allowed = {
+        "optimizer": {"optimizer", "rate", "weight_decay"},
+        "augmentation": {"augmentation", "colour", "cutout", "mixup"},
+    }
+    assert changed <= allowed.get(one.section, changed)
+    assert len(changed) == 1 or one.section in allowed
+
+
+# one of every optimizer, schedule, loss, block and change
+TRAINED = (
+    "all-augmentation batch-norm residual sgd nesterov rmsprop adamw "
+    "cosine step one-logit focal no-dense photos-4th"
+).split()
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_training_step_moves_every_weight_and_leaves_numbers(name):
+    setup = replace(experiments.EXPERIMENTS[name].setup, size=16, filters=(4, 4, 8))
+    images = IMAGES[:, :16, :16]
+    keras.utils.set_random_seed(1)
+    before = experiments.build(setup).get_weights()
+    model, cost = experiments.fit(setup, (images, LABELS), replace(SHORT, epochs=2))
+    after = model.get_weights()
+    moved = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+    assert np.mean(moved) > 0.8 and all(np.isfinite(w).all() for w in after)
+    assert cost["parameters"] == sum(w.size for w in after)
+    assert len(cost["history"]["loss"]) == 2 and cost["cpu_seconds"] > 0
+    found = experiments.judge(model, images, LABELS)
+    assert found["n"] == N and len(found["right"]) == 4  # 12 bits in two bytes
+
+
+def test_the_same_seed_gives_the_same_network_and_another_another():
+    setup = replace(experiments.REFERENCE, size=16, filters=(4,), cutout=0.5, mixup=0.2)
+    weights = [
+        np.concatenate(
+            [
+                w.ravel()
+                for w in experiments.fit(setup, (IMAGES[:, :16, :16], LABELS), SHORT, s)[
+                    0
+                ].get_weights()
+            ]
+        )
+        for s in (1, 1, 2)
+    ]
+    np.testing.assert_allclose(weights[0], weights[1], atol=1e-6)
+    assert np.abs(weights[0] - weights[2]).max() > 0.01
+
+
+def test_a_residual_block_adds_what_comes_in():
+    x = keras.Input((8, 8, 6))
+    model = keras.Model(x, experiments.residual_block(x, 6))
+    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+    photo = np.random.default_rng(1).uniform(0, 1, (2, 8, 8, 6)).astype("float32")
+    np.testing.assert_allclose(np.array(model(photo)), photo, rtol=1e-6)
+    assert len(model.weights) == 4
+    wider = keras.Model(x, experiments.residual_block(x, 7))
+    assert len(wider.weights) == 6 and wider.output.shape == (None, 8, 8, 7)
+
+
+def test_losses_are_those_of_their_definitions():
+    rng = np.random.default_rng(2)
+    logits = rng.normal(0, 3, (50, 2)).astype("float32")
+    y = np.eye(2, dtype="float32")[rng.integers(2, size=50)]
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    truth = (p * y).sum(1)
+    close = dict(rtol=1e-4, atol=1e-5)
+    cross = np.array(experiments.cross_entropy(y, logits))
+    np.testing.assert_allclose(cross, -np.log(truth), **close)
+    np.testing.assert_allclose(
+        np.array(experiments.focal(y, logits, 2.0)), -((1 - truth) ** 2) * np.log(truth), **close
+    )
+    np.testing.assert_allclose(np.array(experiments.focal(y, logits, 0.0)), cross, **close)
+    target = 0.9 * y + 0.05
+    np.testing.assert_allclose(
+        np.array(experiments.smoothed(y, logits, 0.1)), -(target * np.log(p)).sum(1), **close
+    )
+    # one logit, the difference of the two, says and costs the same
+    one = logits[:, 1:] - logits[:, :1]
+    np.testing.assert_allclose(np.array(experiments.one_logit(y, one)), cross, **close)
+    np.testing.assert_allclose(experiments.probability(one), p[:, 1], **close)
+    np.testing.assert_allclose(experiments.probability(logits), p[:, 1], **close)
+
+
+def test_mixup_mixes_photos_and_labels_by_the_same_share():
+    rng = np.random.default_rng(3)
+    black_and_white = np.zeros((400, 4, 4, 3), np.uint8)
+    labels = np.arange(400) % 2
+    black_and_white[labels == 1] = 200
+    y = np.eye(2, dtype=np.float32)[labels]
+    mixed, targets = experiments.mixup(black_and_white, y, rng, alpha=0.4)
+    assert mixed.dtype == np.uint8 and targets.dtype == np.float32
+    np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(mixed[:, 0, 0, 0], 200 * targets[:, 1], atol=0.51)
+    between = (targets[:, 1] > 0.01) & (targets[:, 1] < 0.99)
+    assert 0.2 < between.mean() < 0.5  # half have a partner of the other class
+    share = rng.beta(0.4, 0.4, 100_000)  # and so the spread of the shares is that of Beta
+    expected = np.mean((share > 0.01) & (share < 0.99)) / 2
+    assert abs(between.mean() - expected) < 0.1
+
+
+def test_cutout_covers_one_square_and_nothing_else():
+    images = np.full((300, 20, 20, 3), 7, np.uint8)
+    out = experiments.cutout(images, np.random.default_rng(4), part=0.4)
+    assert (images == 7).all()
+    for photo in out:
+        covered = np.argwhere((photo == 127).all(-1))
+        assert ((photo == 127) | (photo == 7)).all()
+        height, width = covered.max(0) - covered.min(0) + 1
+        assert len(covered) == height * width and 4 <= height <= 8 and 4 <= width <= 8
+    sides = [np.ptp(np.argwhere((p == 127).all(-1))[:, 0]) + 1 for p in out]
+    assert max(sides) == 8 and min(sides) == 4  # whole, and half outside
+
+
+def test_colour_keeps_grey_and_strength_nothing_changes_nothing():
+    rng = np.random.default_rng(5)
+    same = experiments.colour(IMAGES, rng, strength=0.0)
+    assert np.abs(same.astype(int) - IMAGES).max() <= 1
+    grey = np.full((50, 4, 4, 3), 100, np.uint8)
+    out = experiments.colour(grey, rng, strength=0.3)
+    assert out.min() >= 69 and out.max() <= 130 and np.ptp(out[:, 0, 0], axis=0).min() > 30
+
+
+def test_a_part_of_the_photos_is_balanced_and_drawn_by_the_seed():
+    labels = np.arange(320) % 2
+    part = experiments.some(labels, 1 / 16, seed=1)
+    assert len(part) == 20 and labels[part].sum() == 10 and (np.diff(part) > 0).all()
+    assert list(part) != list(experiments.some(labels, 1 / 16, seed=2))
+    assert len(experiments.some(labels, 1.0, seed=1)) == 320
+
+
+def test_schedules_start_and_end_where_they_should():
+    def at(name, step):
+        found = experiments.SCHEDULES[name](0.1, 100)
+        return float(found(step)) if callable(found) else found
+
+    assert at("constant", 0) == at("constant", 99) == 0.1
+    assert at("one-cycle", 0) == 0 and at("one-cycle", 10) == pytest.approx(0.1)
+    assert at("cosine", 50) == pytest.approx(0.05) and at("cosine", 100) < 1e-6
+    values = [at("step", s) for s in (50, 51, 75, 76)]
+    assert values == pytest.approx([0.1, 0.01, 0.01, 0.001])
+
+
+def test_the_finder_raises_the_rate_and_stops_when_the_loss_explodes():
+    setup = replace(experiments.REFERENCE, size=32, filters=(4, 4))
+    batches = pipeline.training_batches(IMAGES, LABELS, 6, None)
+    rates, losses = experiments.find_rate(setup, batches, 1e-4, 1e-2, steps=8)
+    assert len(rates) == len(losses) == 8
+    np.testing.assert_allclose(rates[[0, -1]], [1e-4, 1e-2])
+    wild = replace(setup, optimizer="sgd")
+    rates, losses = experiments.find_rate(wild, batches, 1e-2, 1e7, steps=30)
+    assert len(rates) < 30
+
+
+def test_paired_interval_on_known_cases():
+    difference, (low, high), p = evaluation.paired(30, 10, 1000)
+    assert difference == 0.02
+    # by hand: 20 / 1002, plus and minus 1.96 sqrt(41 - 20^2 / 1002) / 1002
+    half = 1.959964 * np.sqrt(41 - 400 / 1002) / 1002
+    assert (low, high) == pytest.approx((20 / 1002 - half, 20 / 1002 + half), rel=1e-6)
+    assert p == pytest.approx(2 * stats.binom.cdf(10, 40, 0.5))
+    assert evaluation.paired(0, 0, 100)[2] == 1.0
+    a, b = [0.80, 0.82, 0.85], [0.79, 0.80, 0.82]
+    difference, (low, high) = evaluation.paired_runs(a, b)
+    expected = stats.ttest_rel(a, b).confidence_interval()
+    assert difference == pytest.approx(0.02)
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_paired_interval_covers_the_truth():
+    rng = np.random.default_rng(6)
+    cells = rng.multinomial(400, (0.7, 0.12, 0.08, 0.1), size=1000)
+    inside = [
+        low <= 0.04 <= high
+        for _, only_a, only_b, _ in cells
+        for _, (low, high), _ in [evaluation.paired(int(only_a), int(only_b), 400)]
+    ]
+    assert 0.925 < np.mean(inside) < 0.975
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch, photos, make_zip):
+    """A small organized data set as scale sample, and short experiments on it."""
+    folder = data.organize(make_zip(photos), tmp_path / "data", "sample")
+    monkeypatch.setattr(scales.sources, "sample", lambda *_: folder)
+    monkeypatch.setitem(scales.SCALES, "sample", replace(scales.SCALES["sample"], folder=folder))
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setitem(experiments.LENGTHS, "sample", experiments.Length(1, 16, seeds=2))
+    quick = replace(experiments.REFERENCE, size=16, filters=(4,))
+    known = {
+        "reference": experiments.Experiment("reference", "the reference", quick, None),
+        "cutout": experiments.Experiment("augmentation", "cutout", replace(quick, cutout=0.4)),
+        "other": experiments.Experiment("dropout", "none", replace(quick, dropout=0.0)),
+    }
+    monkeypatch.setattr(experiments, "EXPERIMENTS", known)
+    return tmp_path / "runs" / "experiments" / "sample"
+
+
+def test_the_command_runs_an_experiment_and_its_reference_and_skips_what_is_there(
+    small, capsys, monkeypatch
+):
+    assert main(["experiment", "cutout", "--record", str(small / "out.json")]) == 0
+    said = capsys.readouterr().out
+    assert "cutout" in said and "reference" in said and "other" not in said
+    runs = sorted(small.glob("*-*.json"))
+    assert [f.name.rsplit("-", 1)[0] for f in runs] == [
+        "cutout-1", "cutout-2", "reference-1", "reference-2"
+    ]  # fmt: skip
+    record = json.loads((small / "out.json").read_text())
+    cutout = record["experiments"]["cutout"]
+    assert cutout["settings"] == {"cutout": 0.4} and len(cutout["runs"]) == 2
+    n = record["n"]["validation"]
+    for this, that in zip(cutout["runs"], record["experiments"]["reference"]["runs"], strict=True):
+        more = this["only_this"] - this["only_that"]
+        assert more == round(n * (this["accuracy"] - that["accuracy"]))
+    assert experiments.effect(record, "reference") is None
+    difference, (low, high) = experiments.effect(record, "cutout")
+    assert low <= difference <= high
+
+    fits, fit = [], experiments.fit
+
+    def counted(*args, **kwargs):
+        fits.append(1)
+        return fit(*args, **kwargs)
+
+    monkeypatch.setattr(experiments, "fit", counted)
+    runs[0].unlink()  # as if it had been killed before it was written down
+    assert main(["experiment", "cutout"]) == 0 and len(fits) == 1
+    assert main(["experiment", "cutout"]) == 0 and len(fits) == 1
+    assert main(["experiment", "reference", "--seeds", "1", "--force"]) == 0 and len(fits) == 2
+
+
+def test_an_unknown_name_lists_the_known(capsys):
+    assert main(["experiment", "more-magic"]) == 1
+    said = capsys.readouterr().err
+    assert "'more-magic'" in said and "cutout" in said and "mixup" in said
+    assert main(["experiment", "--list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(experiments.EXPERIMENTS)
+
+
+def test_what_has_not_run_is_said(small):
+    with pytest.raises(CatDogError, match="catdog experiment reference"):
+        experiments.gather("sample")

@@ -1,0 +1,65 @@
+"""`catdog export`: the ONNX file says what Keras says."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from catdog import CatDogError, export, paths
+from catdog.cli import main
+
+
+def test_equal_for_any_batch_named_and_quiet(small_model, tmp_path, capfd):
+    out = tmp_path / "small.onnx"
+    assert main(["export", str(out), "--model", str(small_model)]) == 0
+    said = capfd.readouterr()
+    assert said.out.startswith(f"{out}: ") and said.out.count("\n") == 1
+    runtime = export.session(out)
+    (photo,), (answer,) = runtime.get_inputs(), runtime.get_outputs()
+    assert (photo.name, photo.type, photo.shape) == ("photo", "tensor(float)", ["batch", 24, 24, 3])
+    assert answer.name == "probabilities" and answer.shape == ["batch", 2]
+    keras_model = keras.models.load_model(small_model)
+    for n in (1, 5):
+        x = np.random.default_rng(n).uniform(0, 255, (n, 24, 24, 3)).astype(np.float32)
+        given = runtime.run(None, {"photo": x})[0]
+        assert np.abs(given - np.asarray(keras_model(x))).max() < 1e-4
+    before = out.read_bytes()
+    assert main(["export", str(out), "--model", str(small_model)]) == 1
+    assert "is left as it is" in capfd.readouterr().err and out.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
+
+
+def test_a_file_that_differs_is_not_kept(small_model, tmp_path, monkeypatch):
+    write = export._write
+
+    def wrong(model, path):
+        write(keras.models.clone_model(model), path)
+
+    monkeypatch.setattr(export, "_write", wrong)
+    with pytest.raises(CatDogError, match="differ by"):
+        export.export(keras.models.load_model(small_model), tmp_path / "wrong.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_jax_says_what_to_do(small_model, tmp_path):
+    command = [sys.executable, "-m", "catdog", "export", str(tmp_path / "x.onnx")]
+    done = subprocess.run(
+        [*command, "--model", str(small_model)],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and "KERAS_BACKEND=tensorflow" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_committed_speed_is_of_equal_models():
+    record = json.loads((paths.MODELS / "records" / "bench-export.json").read_text())
+    assert record["difference"] < 1e-4
+    for batch in ("batch 1", "batch 32"):
+        way = record["images_per_second"]
+        assert way[f"Keras, {batch}"]["low"] > 0 and record["ratio"][batch]["low"] > 0

@@ -1,0 +1,213 @@
+"""The fast recipe: sizes that grow, crops, Muon, normalization in one operation, the race."""
+
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+from catdog import CatDogError, models, pipeline, race, training
+from catdog.cli import main
+
+SMALL = replace(
+    training.FAST, decoded=40, sizes=((2, 24), (2, 32)), epochs=4, batch_size=8, ema=0.9
+)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (32, 40, 40, 3), dtype=np.uint8)
+    labels = rng.integers(0, 2, 32)
+    images[labels == 1, :20] //= 2
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def small_build():
+    return lambda: models.residual_cnn(widths=(8, 8, 16))
+
+
+def test_an_epoch_has_its_size():
+    assert [SMALL.size(epoch) for epoch in range(6)] == [24, 24, 32, 32, 32, 32]
+    assert training.ARTICLE.size(3) is None
+
+
+def test_batches_have_the_size_of_their_epoch_and_resume_in_the_middle(photos):
+    def batches(start, n):
+        made = pipeline.training_batches(
+            *photos, 16, SMALL.augmentation, seed=1, start_epoch=start, sizes=SMALL.size
+        )
+        return [np.array(x) for x, _ in made.take(n)]
+
+    whole = batches(0, 8)
+    assert [x.shape for x in whole] == [(16, 24, 24, 3)] * 4 + [(16, 32, 32, 3)] * 4
+    for a, b in zip(whole[4:], batches(2, 4), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_crop_is_a_rectangle_of_the_photo_with_its_share_of_the_area():
+    how = pipeline.Augmentation(shear=0, zoom=0, crop=0.4, stretch=0.3)
+    matrices = pipeline.transforms(4000, 90, 120, how, np.random.default_rng(1))
+    corners = np.array([[-0.5, -0.5, 1], [119.5, 89.5, 1]]).T  # of the result, edge to edge
+    at = np.sort(matrices @ corners, axis=2)
+    width, height = (at[:, :, 1] - at[:, :, 0]).T
+    assert at[:, 0].min() >= -0.5 - 1e-9 and at[:, 0].max() <= 119.5 + 1e-9
+    assert at[:, 1].min() >= -0.5 - 1e-9 and at[:, 1].max() <= 89.5 + 1e-9
+    share = width * height / (90 * 120)
+    free = (width < 119.9) & (height < 89.9)  # not cut short by the edge of the photo
+    assert share.min() > 0.399 and 0.65 < share.mean() < 0.75
+    ratio = np.log((width / 120) / (height / 90))[free]
+    assert np.abs(ratio).max() <= 0.3 + 1e-9 and ratio.max() > 0.25 and ratio.min() < -0.25
+    mirrored = matrices[:, 0, 0] < 0
+    assert stats.binomtest(int(mirrored.sum()), 4000).pvalue > 0.001
+    left = at[:, 0, 0][free] + 0.5
+    room = 120 - width[free]
+    assert stats.kstest(left / room, "uniform").pvalue > 0.001  # anywhere alike
+
+
+def test_changing_the_size_alone_is_resizing():
+    yy, xx = np.mgrid[:40, :40]
+    smooth = np.stack([xx * 5, yy * 5, (xx + yy) * 2], -1).astype(np.uint8)[None]
+    nothing = pipeline.Augmentation(shear=0, zoom=0, flip=False)
+    out = pipeline.augment(smooth, nothing, 1, 20)[0]
+    assert np.abs(out.astype(int) - pipeline.resize(smooth[0], 20))[1:-1, 1:-1].max() <= 1
+    assert np.array_equal(pipeline.augment(smooth, nothing, 1), smooth)
+
+
+def test_recipes_of_before_draw_the_same_numbers_as_before():
+    rng = np.random.default_rng(7)
+    pipeline.transforms(3, 10, 10, pipeline.ARTICLE, rng)
+    other = np.random.default_rng(7)
+    other.uniform(-1, 1, (7, 3))
+    assert rng.random() == other.random()
+
+
+def test_photos_held_back_are_apart_and_as_mixed():
+    images = np.arange(100, dtype=np.uint8)[:, None, None, None]
+    labels = np.repeat([0, 1], [60, 40])
+    (left, left_labels), (held, held_labels) = pipeline.held_back(images, labels, 20)
+    assert sorted([*left.ravel(), *held.ravel()]) == list(range(100))
+    assert list(np.bincount(held_labels)) == [12, 8] and len(left_labels) == 80
+    assert all((n >= 60) == k for n, k in zip(held.ravel(), held_labels, strict=True))
+    again = pipeline.held_back(images, labels, 20)[1][0]
+    assert np.array_equal(held, again)
+
+
+def test_normalization_in_one_operation_is_keras_own():
+    x = np.random.default_rng(0).normal(3, 2, (8, 6, 6, 4)).astype("float32")
+    own = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+    fused = models.FusedBatchNormalization(momentum=0.9, epsilon=1e-5)
+    for layer in (own, fused):
+        layer.build(x.shape)
+        layer.set_weights([np.array(w) for w in ([1, 2, 3, 4], [0, 1, 0, 1], [0.5] * 4, [2] * 4)])
+    for training_now in (False, True):
+        a, b = (np.array(layer(x, training=training_now)) for layer in (own, fused))
+        assert np.allclose(a, b, atol=1e-4)
+    n = 8 * 6 * 6  # TensorFlow's variance divides by n - 1
+    for a, b in zip(own.get_weights()[:3], fused.get_weights()[:3], strict=True):
+        assert np.allclose(a, b, rtol=1e-5)
+    assert np.allclose(own.get_weights()[3], fused.get_weights()[3], rtol=1.1 / n)
+    fused.trainable = False
+    before = [np.array(w) for w in fused.get_weights()]
+    frozen = np.array(fused(x, training=True))
+    assert np.allclose(frozen, np.array(fused(x, training=False)))
+    assert all(map(np.array_equal, before, fused.get_weights()))
+
+
+def test_the_network_takes_any_size_and_its_plain_twin_says_the_same(small_build):
+    model, plain = small_build(), models.residual_cnn(32, widths=(8, 8, 16), fused=False)
+    for size in (24, 32, 50):
+        x = np.full((2, size, size, 3), 100, np.uint8)
+        assert model.predict(x, verbose=0).shape == (2, 2)
+    plain.set_weights(model.get_weights())
+    x = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3)).astype("float32")
+    assert np.allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), atol=1e-5)
+    assert not any(isinstance(la, models.FusedBatchNormalization) for la in plain.layers)
+
+
+def test_muon_steps_along_all_directions_alike():
+    kernel = keras.Variable(np.zeros((3, 3, 4, 8), "float32"), name="kernel")
+    scale = keras.Variable(np.zeros(8, "float32"), name="gamma")
+    muon = training.Muon(0.1, ns_steps=5, weight_decay=None, adam_weight_decay=0.0)
+    muon.build([kernel, scale])
+    rng = np.random.default_rng(0)
+    u, _, v = np.linalg.svd(rng.normal(size=(36, 8)), full_matrices=False)
+    gradient = (u * np.geomspace(100, 1, 8)) @ v  # one direction a hundred times another
+    gradient = gradient.reshape(3, 3, 4, 8).astype("float32")
+    muon.apply([keras.ops.convert_to_tensor(gradient), keras.ops.ones(8)])
+    step = np.array(kernel).reshape(36, 8)
+    values = np.linalg.svd(step, compute_uv=False)
+    assert values.max() / values.min() < 3
+    assert np.sum(step * gradient.reshape(36, 8)) < 0  # downhill
+    assert np.sqrt(np.mean(step**2)) == pytest.approx(0.1 * 0.2, rel=0.3)  # as large as Adam's
+    assert np.allclose(np.array(scale), -0.1, atol=1e-3)  # Adam's first step
+
+
+def test_broken_off_between_sizes_it_ends_with_the_same_weights(
+    photos, small_build, tmp_path, break_off
+):
+    whole, log = training.train(small_build, SMALL, photos, None, tmp_path / "a", progress=False)
+    break_off(
+        lambda: training.train(small_build, SMALL, photos, None, tmp_path / "b", progress=False), 2
+    )
+    resumed, again = training.train(
+        small_build, SMALL, photos, None, tmp_path / "b", progress=False
+    )
+    assert log["history"] == again["history"] and log["best_epoch"] == 4
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_it_learns_and_can_be_judged_at_its_last_size(photos, small_build, tmp_path):
+    recipe = replace(SMALL, epochs=12, sizes=((6, 24), (6, 32)), judged=True)
+    _, log = training.train(small_build, recipe, photos, photos, tmp_path / "a", progress=False)
+    assert log["history"]["val_accuracy"][-1] > 0.9
+    with pytest.raises(CatDogError, match="'sgd', 'adam' or 'muon'"):
+        wrong = replace(recipe, optimizer="lion")
+        training.train(small_build, wrong, photos, None, tmp_path / "b", progress=False)
+
+
+@pytest.mark.slow
+def test_train_fast_by_photos_held_back_writes_what_any_keras_loads(
+    photos_on_disk, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(training.RECIPES, "fast", replace(SMALL, decoded=40))
+    run = tmp_path / "run"
+    given = ["train", "fast", "--data", str(photos_on_disk), "--run", str(run), "--choose", "8"]
+    assert main(given) == 0
+    record = json.loads((run / "record.json").read_text())
+    assert record["judged_by"] == "8 held-back training photos" and record["validation"]["n"] == 8
+    assert record["model"] == {**record["model"], "size": 32, "name": "residual_cnn"}
+    model = keras.models.load_model(run / "model.keras")
+    assert model.input_shape == (None, 32, 32, 3)
+    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+
+
+def test_the_race_counts_who_arrives_and_names_the_worst(photos_on_disk, monkeypatch):
+    times = iter((10.0, 20.0, 12.0))
+
+    def timed(folder, seed, recipe):
+        return {"seed": seed, "seconds": next(times), "accuracy": 0.88 + 0.01 * seed}
+
+    rates = iter(([4.0, 4.0], [4.0, 4.0]))
+    monkeypatch.setattr(race, "timed_training", timed)
+    monkeypatch.setattr(race, "articles_rate", lambda *_: next(rates))
+    found = race.race(photos_on_disk, 3)
+    assert found["reached"] == 2  # 89 % is not 89.4 %
+    assert found["seconds"] == {"median": 12.0, "low": 10.0, "high": 20.0}
+    article = found["article"]  # 32 photos at 4 a second
+    assert article["seconds_an_epoch"] == 8 and article["seconds"] == 8 * article["epochs"]
+    assert found["ratio"]["worst"] == article["seconds"] / 20
+
+
+@pytest.mark.slow
+def test_the_clock_of_the_race_counts_a_whole_process(photos_on_disk):
+    one = race.timed_training(photos_on_disk, 2, "fast")
+    assert one["seed"] == 2 and 0 <= one["accuracy"] <= 1
+    assert one["seconds"] > one["training_seconds"] > 0 and one["peak_memory_gb"] > 0.1
+    with pytest.raises(CatDogError, match="no recipe is called"):
+        race.timed_training(photos_on_disk, 1, "none")
+    assert all(rate > 0 for rate in race.articles_rate(photos_on_disk, 32, 1))

@@ -1,0 +1,108 @@
+"""Cached features: computed once, resumed after a kill, never reused for something else."""
+
+import os
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from catdog import CatDogError, backbones, data, features, pipeline
+
+HOW = dict(backbone="efficientnet-lite0", size=64, weights=None, shard=8, progress=False)
+
+
+@pytest.fixture
+def folder(photos, make_zip, tmp_path):
+    return data.organize(make_zip(photos), tmp_path / "data", progress=False)
+
+
+def test_features_are_those_of_the_backbone_in_the_manifests_order(folder, tmp_path):
+    found = features.extract(folder, "train", root=tmp_path / "f", **HOW)
+    images, labels, lines = pipeline.load(folder, "train", 64, progress=False)
+    model = features._model("efficientnet-lite0", 64, True, None, True)
+    expected = model.predict(images.astype("float32"), verbose=0)
+    assert found.shape == (32, 1280) and np.asarray(found).dtype == np.float16
+    assert np.allclose(np.asarray(found), expected, atol=2e-2)
+    assert (found.labels == labels).all() and found.files == [line.file for line in lines]
+    rows = np.concatenate(list(found.batches(3)))
+    assert np.array_equal(rows, np.asarray(found))
+    maps = features.extract(folder, "train", root=tmp_path / "f", pool=False, **HOW)
+    assert maps.shape == (32, 2, 2, 1280)
+    assert np.allclose(np.asarray(maps, "float32").mean((1, 2)), expected, atol=2e-2)
+
+
+def test_nothing_is_computed_twice(folder, tmp_path, monkeypatch):
+    features.extract(folder, "train", root=tmp_path / "f", **HOW)
+    monkeypatch.setattr(backbones, "build", None)
+    features.extract(folder, "train", root=tmp_path / "f", **HOW)
+
+
+@pytest.mark.parametrize(
+    "change", [{"size": 96}, {"split": "validation"}, {"preprocess": 1 / 255}, {"flip": True}]
+)
+def test_a_change_is_noticed(folder, tmp_path, change):
+    how = {"split": "train", **HOW}
+    a = features.extract(folder, root=tmp_path / "f", **how)
+    b = features.extract(folder, root=tmp_path / "f", **{**how, **change})
+    assert not set(a.shards) & set(b.shards)
+    assert len(list((tmp_path / "f").iterdir())) == 2
+
+
+def test_another_data_set_under_the_same_name_is_noticed(photos, make_zip, tmp_path):
+    one = data.organize(make_zip(photos), tmp_path / "a", progress=False)
+    two = data.organize(make_zip(photos), tmp_path / "b", n=20, progress=False)
+    a = features.extract(one, "train", root=tmp_path / "f", **HOW)
+    b = features.extract(two, "train", root=tmp_path / "f", **HOW)
+    assert len(a) == 32 and len(b) == 16 and not set(a.shards) & set(b.shards)
+
+
+def test_a_foreign_or_damaged_shard_is_refused(folder, tmp_path):
+    found = features.extract(folder, "train", root=tmp_path / "f", **HOW)
+    path = found.shards[1]
+    save_file(load_file(path), path, {"about": '{"size": 1}'})
+    with pytest.raises(CatDogError, match="computed from something else"):
+        features.extract(folder, "train", root=tmp_path / "f", **HOW)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(CatDogError, match="damaged"):
+        features.extract(folder, "train", root=tmp_path / "f", **HOW)
+
+
+def test_a_full_disk_is_explained_and_keeps_what_was_done(folder, tmp_path, monkeypatch):
+    saved = []
+
+    def save(values, path, metadata):
+        if len(saved) == 2:
+            raise OSError(28, "No space left on device")
+        saved.append(path)
+        save_file(values, path, metadata)
+
+    monkeypatch.setattr(features, "save_file", save)
+    with pytest.raises(CatDogError, match="No space left.*make room"):
+        features.extract(folder, "train", root=tmp_path / "f", **HOW)
+    assert len(list((tmp_path / "f").rglob("*.safetensors"))) == 2
+    assert not list((tmp_path / "f").rglob("*.part"))
+
+
+@pytest.mark.slow
+def test_killed_midway_it_resumes_and_loses_at_most_one_shard(folder, tmp_path, kill_when):
+    code = (
+        "import sys, time; from catdog import features, pipeline\n"
+        "real = pipeline.file_batches\n"
+        "def slow(*a, **k):\n"
+        "    time.sleep(0.3)\n"
+        "    yield from real(*a, **k)\n"
+        "pipeline.file_batches = slow\n"
+        "features.extract(sys.argv[1], 'train', root=sys.argv[2], backbone='efficientnet-lite0',"
+        " size=64, weights=None, shard=4, progress=False)"
+    )
+    root = tmp_path / "f"
+    kill_when(code, folder, root, so=lambda: len(list(root.rglob("*.safetensors"))) >= 3)
+    done = {p: p.stat().st_mtime_ns for p in root.rglob("*.safetensors")}
+    assert 3 <= len(done) < 8
+    how = {**HOW, "shard": 4}
+    found = features.extract(folder, "train", root=root, **how)
+    assert len(found) == 32
+    assert {p: p.stat().st_mtime_ns for p in done} == done
+    fresh = features.extract(folder, "train", root=tmp_path / "g", **how)
+    assert np.allclose(np.asarray(found), np.asarray(fresh), atol=2e-2)
+    assert os.listdir(root) == os.listdir(tmp_path / "g")

@@ -1,0 +1,84 @@
+"""The measurement of growth: its photos are many, labelled, and no two alike."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from catdog import CatDogError, data, growth, pipeline
+
+
+@pytest.fixture
+def folder(photos, make_zip, tmp_path):
+    return data.organize(make_zip(photos), tmp_path / "data", progress=False)
+
+
+def test_photos_are_repeated_as_different_files_of_the_same_picture(folder):
+    entries = growth.repeated(folder, 100)
+    blobs = [entry.read() for entry in entries]
+    assert len({hashlib.sha256(blob).hexdigest() for blob in blobs}) == 100
+    assert all(data.check_photo(blob) == (32, 24) for blob in blobs)
+    assert {entry.label for entry in growth.repeated(folder, 4)} == {"cat", "dog"}
+    pictures = [pipeline.decode(blob, 24) for blob in blobs]
+    assert np.array_equal(pictures[3], pictures[43]) and np.array_equal(pictures[3], pictures[83])
+    assert not np.array_equal(pictures[3], pictures[4])
+
+
+def test_what_would_take_too_long_is_left_out():
+    rows = [{"n": 10, "seconds": 5.0, "images_per_second": 2.0}]
+    assert growth._expected([], 10) == 0
+    assert growth._expected(rows, 30) == 15
+    rows.append({"n": 20, "seconds": 6.0, "images_per_second": 3.3, "more_images_per_second": 10.0})
+    assert growth._expected(rows, 120) == 16
+    assert growth._expected([*rows, {"n": 50, "left_out": 9}], 120) == 16
+
+
+def test_the_steps_are_measured_in_processes_of_their_own(folder):
+    found = growth.growth(folder, (8, 60), ("organize", "cache"))["steps"]
+    assert list(found) == ["organize", "cache"]
+    for rows in found.values():
+        assert [row["n"] for row in rows] == [8, 60]
+        for row in rows:
+            assert row["images_per_second"] == pytest.approx(row["n"] / row["seconds"], rel=0.01)
+            assert 0.01 < row["peak_memory_gb"] < 4
+    # organizing needs no Keras, and a process that is new has not what another has taken
+    assert found["organize"][1]["peak_memory_gb"] < 0.2 < found["cache"][0]["peak_memory_gb"]
+
+
+def test_left_out_steps_stand_in_the_record(folder, monkeypatch):
+    measured = []
+
+    def measure(step, *_):
+        measured.append(step)
+        return {"n": 10, "seconds": 5.0, "images_per_second": 2.0, "peak_memory_gb": 0.1}
+
+    monkeypatch.setattr(growth, "_measured", measure)
+    found = growth.growth(folder, (10, 1000), longest=100)
+    assert measured == ["organize", "cache", "features"]
+    assert found["steps"]["organize"][1] == {"n": 1000, "left_out": 500}
+
+
+def test_a_step_that_fails_says_why(folder, tmp_path, capsys):
+    with pytest.raises(CatDogError, match="cache of 5 photos failed.*no organized data set"):
+        growth._measured("cache", folder, str(tmp_path / "nothing"), 5, [])
+    growth.run("organize", str(folder), str(tmp_path / "o"), "9")
+    said = json.loads(capsys.readouterr().out)
+    assert said["seconds"] > 0
+    assert len(data.manifest(tmp_path / "o" / "photos")) == 9
+
+
+def test_only_a_few_are_made_ahead_and_in_their_order():
+    begun = []
+
+    def square(x):
+        begun.append(x)
+        return x * x
+
+    numbers = iter(range(10_000))
+    found = data.by_all_cores(square, numbers)
+    assert [next(found) for _ in range(5)] == [0, 1, 4, 9, 16]
+    found.close()
+    assert len(begun) < 5 + 3 * (data.os.cpu_count() or 1) + 2
+    with pytest.raises(ZeroDivisionError):
+        list(data.by_all_cores(lambda x: 1 / x, [1, 0, 2]))

@@ -1,0 +1,125 @@
+"""What is neither: distances, thresholds, the small file, and the examination that makes it."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+from sklearn.neighbors import NearestNeighbors
+
+from catdog import CatDogError, examination, models, paths, prediction, refusal, sources
+from catdog.cli import main
+
+
+def test_distance_is_that_to_the_nearest_neighbour():
+    rng = np.random.default_rng(0)
+    known, new = rng.gamma(1, 1, (50, 30)), rng.gamma(1, 1, (200, 30))
+    refuse = refusal.fit(known, new, keep=0.9)
+    nearest = NearestNeighbors(n_neighbors=1, metric="cosine").fit(known)
+    wanted = nearest.kneighbors(new)[0][:, 0]
+    assert np.allclose(refuse.distance(new), wanted, atol=0.01)  # a byte a value
+    assert np.isclose(refuse.strange(new).mean(), 0.1, atol=0.006)
+    assert refuse.strange(-new).all()
+
+
+def test_saved_beside_its_model_and_for_no_other(tmp_path):
+    keras.utils.set_random_seed(1)
+    path = tmp_path / "small.keras"
+    models.article_cnn(24).save(path)
+    assert refusal.load(path) is None
+    refuse = refusal.fit(*np.random.default_rng(0).gamma(1, 1, (2, 40, 64)))
+    refusal.save(refuse, path)
+    again = refusal.load(path)
+    assert np.allclose(again.bank, refuse.bank, atol=1e-6) and again.threshold == refuse.threshold
+    models.article_cnn(24).save(path)
+    with pytest.raises(CatDogError, match="belongs to another model"):
+        refusal.load(path)
+    refusal.beside(path).write_bytes(b"nothing")
+    with pytest.raises(CatDogError, match="is damaged"):
+        refusal.load(path)
+
+
+def test_drawn_strangers_are_the_same_each_time_and_differ():
+    for kind in refusal.KINDS:
+        a, b = refusal.draw(kind, 1, 40), refusal.draw(kind, 2, 40)
+        assert a.shape == (40, 40, 3) and a.dtype == np.uint8
+        assert (a == refusal.draw(kind, 1, 40)).all() and (a != b).any()
+
+
+def test_the_shipped_refusal_keeps_the_cat_and_refuses_the_coffee(tmp_path, capsys):
+    assert refusal.beside(prediction.DEFAULT).stat().st_size < 200_000
+    files = []
+    for name in ("chelsea", "coffee", "text"):
+        files.append(str(tmp_path / f"{name}.png"))
+        Image.fromarray(getattr(skimage.data, name)()).save(files[-1])
+    assert main(["predict", *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("cat ") and "(probability of dog:" in lines[0]
+    assert all(line.startswith("neither, it seems  (if it must be one: ") for line in lines[1:3])
+    out = tmp_path / "answers.csv"
+    assert main(["predict", *files, "--csv", str(out)]) == 0
+    labels = [line.split(",")[1] for line in out.read_text().splitlines()[1:]]
+    assert labels == ["cat", "neither", "neither"]
+    capsys.readouterr()
+    assert main(["predict", "--always", *files]) == 0
+    assert "neither" not in capsys.readouterr().out
+
+
+def test_the_record_and_the_shipped_refusal_belong_together():
+    record = json.loads((paths.MODELS / "records" / "evaluate-efficientnet.json").read_text())
+    known = refusal.load(prediction.DEFAULT)
+    assert record["refusal"]["threshold"] == pytest.approx(known.threshold)
+    assert record["refusal"]["bank"] == len(known.bank)
+    assert record["refusal"]["kept"] > 0.98
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
+    folder = sources.sample(tmp_path / "data", "sample", n=120, progress=False)
+    keras.utils.set_random_seed(1)
+    path = tmp_path / "small.keras"
+    models.article_cnn(24).save(path)
+    return path, folder
+
+
+def test_evaluate_writes_a_record_and_a_refusal_that_can_be_used(small, tmp_path, monkeypatch):
+    path, folder = small
+    out = tmp_path / "record.json"
+    monkeypatch.setattr(examination, "CHUNK", 10)
+    monkeypatch.setattr(examination.examine, "__defaults__", (1, 2, False))
+    command = ["evaluate", "--model", str(path), "--data", str(folder), "--record", str(out)]
+    assert main([*command, "--refusal", str(refusal.beside(path))]) == 0
+    record = json.loads(out.read_text())
+    assert record["validation_flip"]["n"] == 24
+    assert sum(row["n"] for row in record["reliability"]) == 24
+    assert [row["n"] for row in record["slices"] if row["slice"] in ("cats", "dogs")] == [12, 12]
+    assert {row["kind"] for row in record["refusal"]["strangers"]} >= set(refusal.KINDS)
+    assert refusal.load(path).threshold == pytest.approx(record["refusal"]["threshold"])
+    asked = []
+    monkeypatch.setattr(
+        refusal, "ask", lambda model, images, ask=refusal.ask: asked.append(1) or ask(model, images)
+    )
+    chunks = sorted((tmp_path / "features").rglob("0*.npz"))
+    chunks[0].unlink()
+    again, _ = examination.examine(path, folder)
+    assert len(asked) == 1  # for the one chunk that was lost
+    assert json.loads(json.dumps(again["validation_flip"])) == record["validation_flip"]
+
+
+def test_clipping_bounds_the_loss_of_a_sure_mistake():
+    curve = examination.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
+    assert curve[0]["log_loss"] == pytest.approx(-(np.log(0.01) + np.log(0.99)) / 2)
+    assert curve[1]["log_loss"] < curve[0]["log_loss"]
+
+
+def test_reliability_counts_every_answer_once():
+    dog = np.array([0.0, 0.04, 0.55, 1.0, 1.0])
+    rows = examination.reliability([0, 1, 1, 1, 0], dog)
+    assert [(row["low"], row["n"], row["dogs"]) for row in rows] == [
+        (0.0, 2, 0.5),
+        (0.5, 1, 1.0),
+        (0.9, 2, 0.5),
+    ]

@@ -1,0 +1,203 @@
+"""The search for settings: budget, pruning, a kill that loses nothing, and the final check."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import optuna
+import pytest
+
+from catdog import CatDogError, data, experiments, paths, pipeline, scales, search
+from catdog.cli import main
+
+PLAN = search.Plan(learn=32, judge=16, size=16, epochs=2, minutes=1.0)
+COMPLETE, FAIL, RUNNING = (
+    getattr(optuna.trial.TrialState, s) for s in ("COMPLETE", "FAIL", "RUNNING")
+)
+
+
+def some_photos(size=16):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (80, size, size, 3), dtype=np.uint8)
+    labels = np.arange(80, dtype=np.int32) % 2
+    images[labels == 1, : size // 2] //= 2
+    return images, labels
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """A second of cost and a known loss for each trial, in no time."""
+    seconds = [0.0]
+
+    def fit(setup, photos, length, seed, callbacks):
+        (report,) = callbacks
+        report.set_model(SimpleNamespace(stop_training=False))
+        for epoch in range(length.epochs):
+            seconds[0] += 0.5
+            report.on_epoch_end(epoch)
+            if report.model.stop_training:
+                return
+
+    def judge(model, images, labels):
+        setup = fitted[-1]
+        loss = (np.log10(setup.rate) + 3) ** 2 + setup.dropout
+        return {"log_loss": loss, "accuracy": 1 / (1 + loss)}
+
+    fitted, suggest = [], search.suggest
+
+    def remember(trial, size):
+        setup, batch = suggest(trial, size)
+        fitted.append(setup)
+        return setup, batch
+
+    monkeypatch.setattr(search.keras.utils, "clear_session", lambda **_: None)
+    monkeypatch.setattr(search, "suggest", remember)
+    monkeypatch.setattr(search, "clock", lambda: seconds[0])
+    monkeypatch.setattr(experiments, "fit", fit)
+    monkeypatch.setattr(experiments, "judge", judge)
+    return seconds
+
+
+def test_it_stops_when_the_budget_is_spent_and_goes_on_with_more(no_training, tmp_path):
+    plan = replace(PLAN, minutes=0.1)
+    study = search.search("random", some_photos(), plan, tmp_path / "s.db", progress=False)
+    assert len(study.trials) == 6 and search.spent(study) == pytest.approx(6)
+    again = search.search("random", some_photos(), plan, tmp_path / "s.db", progress=False)
+    assert len(again.trials) == 6 and no_training[0] == pytest.approx(6)
+    more = replace(plan, minutes=0.15)
+    study = search.search("random", some_photos(), more, tmp_path / "s.db", progress=False)
+    assert len(study.trials) == 9
+    # a search that was interrupted tries what an unbroken one tries
+    unbroken = search.search("random", some_photos(), more, tmp_path / "t.db", progress=False)
+    assert [t.params for t in study.trials] == [t.params for t in unbroken.trials]
+
+
+def test_it_prunes_and_finds_better_than_chance(no_training, tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "storage", lambda _: optuna.storages.InMemoryStorage())
+    plan = replace(PLAN, minutes=0.4)
+    best, pruned = {}, {}
+    for way in search.WAYS:
+        study = search.search(way, some_photos(), plan, tmp_path / "s.db", progress=False)
+        best[way] = search.best_value(study)
+        pruned[way] = sum(t.state == optuna.trial.TrialState.PRUNED for t in study.trials)
+    assert pruned["tpe"] > 0 and pruned["random"] == 0 and best["tpe"] < best["random"]
+
+
+def test_importance_finds_the_one_knob_that_matters():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    assert search.importance(study) == {}
+    for _ in range(200):
+        trial = study.ask()
+        setup, _ = search.suggest(trial, 16)
+        study.tell(trial, (np.log10(setup.rate) + 3) ** 2)
+    shares = search.importance(study)
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
+    assert max(shares, key=shares.get) == "rate" and shares["rate"] > 0.8
+
+
+def test_settings_are_within_the_space():
+    for number in range(20):
+        study = optuna.create_study(sampler=search.sampler("random", 1, number))
+        setup, batch = search.suggest(study.ask(), 16)
+        assert 1e-4 <= setup.rate <= 3e-2 and 0 <= setup.dropout <= 0.7
+        assert batch in (16, 32, 64, 128) and setup.filters[2] == 2 * setup.filters[0]
+    nothing = search.augmentation(0.0)
+    assert nothing == pipeline.Augmentation(shear=0.0, zoom=0.0)  # mirror images only
+
+
+def test_the_inner_split_is_balanced_disjoint_and_fixed():
+    labels = np.arange(100) % 2
+    learn, judge = search.inner_split(labels, 60, 20)
+    assert len(learn) == 60 and len(judge) == 20 and not set(learn) & set(judge)
+    assert labels[learn].sum() == 30 and labels[judge].sum() == 10
+    assert all(map(np.array_equal, search.inner_split(labels, 60, 20), (learn, judge)))
+    with pytest.raises(CatDogError, match="only 50 cats and 50 dogs"):
+        search.inner_split(labels, 90, 20)
+
+
+CHILD = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[2])
+from test_search import PLAN, some_photos
+from catdog import search
+search.search("tpe", some_photos(), PLAN, sys.argv[1], progress=False)
+"""
+
+
+def test_a_kill_loses_no_trial(tmp_path):
+    file = tmp_path / "s.db"
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(file), str(Path(__file__).parent)],
+        stderr=subprocess.PIPE,
+    )
+
+    def asked(question):  # only reads: the tables are the child's to make
+        try:
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+                return connection.execute(question).fetchone()[0]
+        except sqlite3.OperationalError:  # not there yet
+            return 0
+
+    done = "SELECT COUNT(*) FROM trials WHERE state = 'COMPLETE'"
+    running = """SELECT COUNT(*) FROM trial_intermediate_values JOIN trials USING (trial_id)
+        WHERE state = 'RUNNING'"""
+    until = time.monotonic() + 240
+    while time.monotonic() < until and child.poll() is None:
+        if asked(done) >= 2 and asked(running):
+            break  # killed in the middle of a trial, after an epoch
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    error = child.communicate()[1].decode()
+    assert child.returncode == -signal.SIGKILL, error
+    storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+    before = optuna.load_study(study_name="tpe-1", storage=storage).trials
+    done = [t for t in before if t.state == COMPLETE]
+    (cut,) = [t for t in before if t.state == RUNNING]
+    assert len(done) >= 2
+
+    plan = replace(PLAN, minutes=(search.spent(search.open_study("tpe", 1, file)) + 0.01) / 60)
+    study = search.search("tpe", some_photos(), plan, file, progress=False)
+    after = study.trials
+    for trial in done:
+        same = after[trial.number]
+        assert (same.state, same.value, same.params) == (COMPLETE, trial.value, trial.params)
+    assert after[cut.number].state == FAIL
+    again = after[len(before)]
+    assert again.params == cut.params and again.user_attrs["again"] == cut.number
+    assert again.state != FAIL and len(after) == len(before) + 1
+
+
+def test_the_command_searches_judges_on_new_photos_and_writes_a_record(
+    tmp_path, monkeypatch, photos, make_zip, capsys
+):
+    folder = data.organize(make_zip(photos), tmp_path / "data", "sample")
+    monkeypatch.setattr(scales.sources, "sample", lambda *_: folder)
+    monkeypatch.setitem(scales.SCALES, "sample", replace(scales.SCALES["sample"], folder=folder))
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    tiny = search.Plan(learn=20, judge=10, size=16, epochs=1, minutes=1.0)
+    monkeypatch.setitem(search.PLANS, "sample", tiny)
+    final = search.final  # with one seed instead of three, to be quick
+    monkeypatch.setattr(search, "final", lambda *args: final(*args[:-1], 1))
+    out = tmp_path / "record.json"
+    assert main(["search", "--minutes", "0.01", "--record", str(out)]) == 0
+    record = json.loads(out.read_text())
+    assert [s["way"] for s in record["searches"]] == ["tpe", "random"]
+    for one in record["searches"]:
+        best = one["trials"][one["best"]]
+        assert best["loss"] == min(t["loss"] for t in one["trials"] if t["state"] == "complete")
+        assert sum(t["cost"] for t in one["trials"]) > 0.6
+        assert [f["n"] for f in one["final"]] == [8]  # the validation photos
+    assert "no search" in capsys.readouterr().out
+    assert main(["search", "--minutes", "-1"]) == 1
+    assert main(["search", "--ways", "magic", "--minutes", "0.01"]) == 1
+    said = capsys.readouterr().err
+    assert "more than nothing" in said and "The ways: tpe, random" in said

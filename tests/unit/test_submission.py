@@ -1,0 +1,63 @@
+"""`catdog submit`: Kaggle's test archive to its submission.csv."""
+
+import csv
+
+import pytest
+from pictures import jpeg
+
+from catdog import CatDogError, prediction, submission
+from catdog.cli import main
+
+
+def test_rows_by_number_with_broken_ones_at_a_half(small_model, make_zip, tmp_path, capsys):
+    files = {f"test1/{i}.jpg": jpeg(i) for i in (10, 9, 100, 1, 2)}
+    files |= {"test1/3.jpg": jpeg(3)[:150], "__MACOSX/test1/1.jpg": b"", "test1/notes.txt": b"x"}
+    archive, out = make_zip(files, "test1.zip"), tmp_path / "submission.csv"
+    command = ["submit", str(archive), "--out", str(out), "--model", str(small_model)]
+    assert main([*command, "--clip", "0.45"]) == 1
+    said = capsys.readouterr()
+    assert "test1/3.jpg is no photo" in said.err and "It got 0.5" in said.err
+    assert out.read_text().splitlines()[0] == "id,label"
+    rows = list(csv.DictReader(out.open()))
+    assert [int(row["id"]) for row in rows] == [1, 2, 3, 9, 10, 100]
+    assert float(rows[2]["label"]) == 0.5
+    assert all(0.45 <= float(row["label"]) <= 0.55 for row in rows)
+    before = out.read_bytes()
+    assert main(command) == 1 and "is left as it is" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    assert {p.name for p in tmp_path.iterdir()} == {"test1.zip", "submission.csv"}
+
+
+def test_a_folder_gives_the_probabilities_of_the_photos_themselves(small_model, tmp_path):
+    folder = tmp_path / "test"
+    folder.mkdir()
+    for i in range(1, 6):
+        (folder / f"{i}.jpg").write_bytes(jpeg(i))
+    loaded = prediction.load_model(small_model)
+    out = tmp_path / "out.csv"
+    assert submission.submit(loaded, folder, out, clip=0, batch_size=2, progress=False) == []
+    photos = [prediction.read_photo(folder / f"{i}.jpg", 24) for i in range(1, 6)]
+    wanted = prediction.predict(loaded, photos)
+    given = [float(row["label"]) for row in csv.DictReader(out.open())]
+    assert given == pytest.approx(wanted.tolist(), abs=2e-5)
+    assert len(set(given)) == 5
+
+
+def test_what_cannot_be_used(small_model, make_zip, tmp_path):
+    loaded, out = prediction.load_model(small_model), tmp_path / "out.csv"
+    with pytest.raises(CatDogError, match="no photo named by a number"):
+        submission.submit(loaded, make_zip({"train/cat.1.jpg": jpeg(1)}), out)
+    with pytest.raises(CatDogError, match="two photos have the number 1"):
+        submission.submit(loaded, make_zip({"a/1.jpg": jpeg(1), "b/1.jpg": jpeg(2)}), out)
+    with pytest.raises(CatDogError, match="would leave the folder"):
+        submission.submit(loaded, make_zip({"../1.jpg": jpeg(1)}), out)
+    with pytest.raises(CatDogError, match="no such file"):
+        submission.submit(loaded, tmp_path / "none.zip", out)
+    (tmp_path / "half.zip").write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(CatDogError, match="not a whole zip"):
+        submission.submit(loaded, tmp_path / "half.zip", out)
+    with pytest.raises(CatDogError, match="below 0.5"):
+        submission.submit(loaded, make_zip({"1.jpg": jpeg(1)}), out, clip=0.7)
+    with pytest.raises(CatDogError, match="no such folder"):
+        submission.submit(loaded, make_zip({"1.jpg": jpeg(1)}), tmp_path / "no" / "out.csv")
+    assert not out.exists()

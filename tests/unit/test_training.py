@@ -1,0 +1,266 @@
+"""Pipeline and training: deterministic, resumable, honest."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from catdog import CatDogError, data, evaluation, models, pipeline, training
+from catdog.cli import main
+
+SIZE = 24
+TINY = training.Recipe(epochs=4, batch_size=16)
+FULL_OPTIONS = replace(training.IMPROVED, epochs=4, batch_size=16, ema=0.9)
+
+
+def build():
+    return models.article_cnn(SIZE)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (96, SIZE, SIZE, 3), dtype=np.uint8)
+    labels = rng.integers(0, 2, 96)
+    images[labels == 1, : SIZE // 2] //= 2
+    return (images, labels), (images[:32], labels[:32])
+
+
+def collect(batches, n):
+    return [(np.array(x), np.array(y)) for x, y in batches.take(n)]
+
+
+def test_the_articles_network_has_its_parameters():
+    assert models.article_cnn().count_params() == 1_355_938
+    assert models.article_cnn().output_shape == (None, 2)
+
+
+def test_batches_cover_each_epoch_once_and_resume_in_the_middle(photos):
+    (images, labels), _ = photos
+    images = images[:90]
+    labels = labels[:90]
+    made = collect(pipeline.training_batches(images, labels, 16, None, seed=3), 12)
+    assert [len(x) for x, _ in made] == [16, 16, 16, 16, 16, 10] * 2
+    for epoch in (made[:6], made[6:]):
+        seen = np.concatenate([x for x, _ in epoch])
+        assert sorted(map(bytes, seen)) == sorted(map(bytes, images))
+    assert not np.array_equal(made[0][0], made[6][0])
+    augmented = collect(pipeline.training_batches(images, labels, 16, seed=3), 12)
+    resumed = collect(pipeline.training_batches(images, labels, 16, seed=3, start_epoch=1), 6)
+    for (a, la), (b, lb) in zip(augmented[6:], resumed, strict=True):
+        assert np.array_equal(a, b) and np.array_equal(la, lb)
+
+
+def test_labels_stay_with_their_photos(photos):
+    (images, labels), _ = photos
+    of = dict(zip(map(bytes, images), labels, strict=True))
+    for x, y in collect(pipeline.training_batches(images, labels, 16, None), 6):
+        assert [of[bytes(image)] for image in x] == list(y.argmax(1))
+
+
+def test_no_augmentation_leaves_photos_alone_and_flip_mirrors_half(photos):
+    (images, _), _ = photos
+    nothing = pipeline.Augmentation(shear=0, zoom=0, flip=False)
+    assert np.array_equal(pipeline.augment(images, nothing, (1, 2)), images)
+    flip = pipeline.Augmentation(shear=0, zoom=0, flip=True)
+    many = np.repeat(images[:1], 1000, 0)
+    out = pipeline.augment(many, flip, (1, 2))
+    mirrored = (out == images[0, :, ::-1]).all((1, 2, 3))
+    assert ((out == images[0]).all((1, 2, 3)) | mirrored).all()
+    assert 420 < mirrored.sum() < 580
+
+
+def test_augmentation_has_the_distributions_of_keras_legacy_generator():
+    """The matrices, drawn 4,000 times, against those of the generator itself."""
+    legacy = pytest.importorskip("keras.src.legacy.preprocessing.image")
+    how = pipeline.Augmentation(shear=12.0, zoom=0.2, rotate=20.0, shift=0.1, flip=False)
+    ours = pipeline.transforms(4000, 100, 100, how, np.random.default_rng(1))
+    generator = legacy.ImageDataGenerator(
+        shear_range=12, zoom_range=0.2, rotation_range=20, width_shift_range=0.1
+    )
+    theirs = []
+    for i in range(4000):
+        p = generator.get_random_transform((100, 100, 3), seed=i)
+        theta, shear = np.deg2rad(p["theta"]), np.deg2rad(p["shear"])
+        turn = [[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]]
+        slant = [[1, -np.sin(shear)], [0, np.cos(shear)]]
+        m = np.array(turn) @ slant @ np.diag([p["zx"], p["zy"]])  # acts on (row, column)
+        theirs.append([m[1, 1], m[1, 0], m[0, 1], m[0, 0]])
+    theirs = np.array(theirs)
+    mine = ours[:, :, :2].reshape(-1, 4)
+    assert np.allclose(mine.mean(0), theirs.mean(0), atol=0.02)
+    assert np.allclose(mine.std(0), theirs.std(0), rtol=0.06)
+    for q in (0.01, 0.5, 0.99):  # three standard errors of a median are 0.02
+        assert np.allclose(np.quantile(mine, q, 0), np.quantile(theirs, q, 0), atol=0.03)
+
+
+def test_missing_photos_are_named(photos_on_disk):
+    folder = photos_on_disk
+    data.path_of(folder, data.manifest(folder, "train")[0]).unlink()
+    with pytest.raises(CatDogError, match="is missing"):
+        pipeline.load(folder, "train", progress=False)
+    with pytest.raises(CatDogError, match="no photos in the split"):
+        pipeline.load(folder, "test", progress=False)
+
+
+@pytest.mark.parametrize("recipe", [TINY, FULL_OPTIONS], ids=["article", "improved"])
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_run_broken_off_ends_with_the_same_weights(photos, tmp_path, break_off, recipe, stop):
+    whole, whole_log = training.train(build, recipe, *photos, tmp_path / "a", progress=False)
+    break_off(lambda: training.train(build, recipe, *photos, tmp_path / "b", progress=False), stop)
+    resumed, log = training.train(build, recipe, *photos, tmp_path / "b", progress=False)
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+    assert log["history"] == whole_log["history"] and log["best_epoch"] == whole_log["best_epoch"]
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_completes_to_the_same_result(photos_on_disk, tmp_path):
+    def command(run):
+        return [
+            *(sys.executable, "-m", "catdog", "train", "article", "--epochs", "6"),
+            *("--data", str(photos_on_disk), "--run", str(run)),
+        ]
+
+    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
+    rng, run = np.random.default_rng(), tmp_path / "killed"
+    for number in range(1, 4):
+        process = subprocess.Popen(
+            command(run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if list(run.glob(f"epoch-*{number}*")):
+                break
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command(run), check=True, capture_output=True)
+    a, b = (keras.models.load_model(tmp_path / n / "model.keras") for n in ("whole", "killed"))
+    for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
+        assert np.array_equal(x, y)
+
+
+def test_finished_run_is_not_trained_again_and_other_settings_are_refused(photos, tmp_path):
+    _, log = training.train(build, TINY, *photos, tmp_path / "a", progress=False)
+    _, again = training.train(build, TINY, *photos, tmp_path / "a", progress=False)
+    assert again == log
+    with pytest.raises(CatDogError, match="other settings"):
+        training.train(build, TINY, *photos, tmp_path / "a", seed=2, progress=False)
+
+
+def test_early_stopping_keeps_the_best_weights(photos, tmp_path):
+    recipe = replace(TINY, epochs=40, learning_rate=0.3, patience=1)
+    model, log = training.train(build, recipe, *photos, tmp_path / "a", progress=False)
+    losses = log["history"]["val_loss"]
+    assert len(losses) < 40 and log["best_epoch"] == 1 + int(np.argmin(losses))
+    images, labels = photos[1]
+    loss = evaluation.measure(labels, evaluation.probabilities(model, images))["log_loss"]
+    assert loss == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_one_cycle_rises_then_falls():
+    rates = [float(training.OneCycle(2.0, 100)(step)) for step in range(101)]
+    assert rates[0] == 0 and max(rates) == pytest.approx(2.0) and np.argmax(rates) == 10
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_measures_against_known_values():
+    assert evaluation.wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
+    low, high = evaluation.wilson(4470, 5000)  # the article's 89.4 % of 5,000
+    assert (low, high) == pytest.approx((0.8852, 0.9022), abs=1e-4)
+    found = evaluation.measure(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
+    assert found["accuracy"] == 0.5 and found["confusion"] == [[1, 1], [1, 1]]
+    assert found["auc"] == 0.75
+    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.9]).mean())
+    assert found["calibration_error"] == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
+
+
+def test_train_command_writes_model_and_record(photos_on_disk, tmp_path, capsys):
+    import json
+
+    run = tmp_path / "run"
+    given = ["train", "article", "--epochs", "1", "--data", str(photos_on_disk), "--run", str(run)]
+    assert main(given) == 0
+    assert "validation photos" in capsys.readouterr().out
+    record = json.loads((run / "record.json").read_text())
+    assert record["model"]["parameters"] == 1_355_938
+    assert record["dataset"]["counts"]["train"] == {"cat": 16, "dog": 16}
+    assert record["validation"]["n"] == 8 and record["hardware"]["cores"] > 0
+    assert main(["predict", str(photos_on_disk), "--model", str(run / "model.keras")]) == 0
+    *answers, total = capsys.readouterr().out.splitlines()
+    assert len(answers) == 40 and all(line.startswith(("cat", "dog")) for line in answers)
+    assert total.startswith("40 photos, ")
+
+
+def test_predict_says_what_is_no_photo(photos_on_disk, tmp_path, capsys):
+    model = tmp_path / "m.keras"
+    models.article_cnn(32).save(model)
+    photo = tmp_path / "a cat.JPEG"
+    photo.write_bytes(next(photos_on_disk.rglob("*.jpg")).read_bytes())
+    (tmp_path / "text.jpg").write_text("not a photo")
+    (tmp_path / "half.jpg").write_bytes(photo.read_bytes()[:300])
+    names = ["text.jpg", "half.jpg", "missing.jpg", "a cat.JPEG"]
+    code = main(["predict", "--model", str(model), *(str(tmp_path / n) for n in names)])
+    said = capsys.readouterr()
+    assert code == 1
+    first, last = said.out.splitlines()
+    assert "a cat.JPEG" in first and last.startswith("1 photo, ")
+    assert said.err.count("is no photo that can be read") == 2
+    assert "missing.jpg cannot be read" in said.err
+    assert main(["predict", str(photo), "--model", str(tmp_path / "none.keras")]) == 1
+    assert "no such model" in capsys.readouterr().err
+    (tmp_path / "bad.keras").write_text("x")
+    assert main(["predict", str(photo), "--model", str(tmp_path / "bad.keras")]) == 1
+
+
+def test_photos_are_turned_upright_wherever_they_are_read():
+    import io
+
+    from PIL import Image
+
+    from catdog import prediction
+
+    upright = np.zeros((300, 400, 3), np.uint8)
+    upright[:150, :200] = (200, 40, 40)
+    image = Image.fromarray(np.rot90(upright, 1))  # lies on its side; EXIF says so
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=95, exif=exif)
+    wanted = pipeline.resize(upright, 100).astype(int)
+    for read in (pipeline.decode, prediction.read_photo):
+        assert np.abs(read(out.getvalue(), 100).astype(int) - wanted).mean() < 3
+
+
+@pytest.mark.parametrize("size", [(75, 60), (150, 150), (310, 305), (900, 640), (1300, 1250)])
+def test_reduced_decoding_gives_the_picture_of_whole_decoding(size):
+    import io
+
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 255, (12, 12, 3), dtype=np.uint8)
+    image = Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=95)
+    whole = pipeline.resize(np.array(Image.open(out)), 150).astype(int)
+    found = pipeline.decode(out.getvalue(), 150).astype(int)
+    assert found.shape == (150, 150, 3)
+    assert np.abs(found - whole).mean() < 3
+
+
+def test_a_photo_damaged_after_it_was_organized_is_named(photos_on_disk):
+    photo = data.manifest(photos_on_disk, "train")[3]
+    data.path_of(photos_on_disk, photo).write_bytes(b"\xff\xd8\xff broken")
+    with pytest.raises(CatDogError, match=f"{photo.file} cannot be decoded.*organize"):
+        pipeline.load(photos_on_disk, "train", progress=False)
+    with pytest.raises(CatDogError, match="cannot be decoded"):
+        pipeline.decode(b"")

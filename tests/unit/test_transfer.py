@@ -1,0 +1,122 @@
+"""Transfer learning: a head that fits, layers that stay frozen, a temperature that calibrates."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.metrics import log_loss
+
+from catdog import data, features, paths, pipeline, training, transfer
+from catdog.cli import main
+
+NAME = "efficientnet-lite0"
+
+
+@pytest.fixture
+def folder(photos, make_zip, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    return data.organize(make_zip(photos), tmp_path / "data", progress=False)
+
+
+def test_the_head_recovers_a_linear_rule():
+    rng = np.random.default_rng(0)
+    x = rng.normal(2, 3, (2000, 6)).astype("float32")
+    logit = x @ [1, -1, 0.5, 0, 0, 0] - 0.7
+    y = (rng.random(2000) < expit(logit)).astype(int)
+    weights, bias, penalty = transfer.fit_head(x, y)
+    assert np.allclose(weights, [1, -1, 0.5, 0, 0, 0], atol=0.2) and abs(bias + 0.7) < 0.4
+    assert 10**-4.6 < penalty <= 1
+
+
+def test_the_temperature_is_found_and_lowers_the_log_loss():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 4000)
+    labels = (rng.random(4000) < expit(logits)).astype(int)
+    t = transfer.temperature(labels, 3 * logits)
+    assert abs(t - 3) < 0.3
+    assert log_loss(labels, expit(3 * logits / t)) < log_loss(labels, expit(3 * logits))
+
+
+def test_the_classifier_is_backbone_and_head(folder):
+    found = features.extract(folder, "train", NAME, 64, weights=None, progress=False)
+    rng = np.random.default_rng(0)
+    head = rng.normal(size=1280), 0.3
+    keras.utils.set_random_seed(0)  # as the features' random weights
+    model = transfer.classifier(NAME, 64, head, weights=None)
+    images, _, _ = pipeline.load(folder, "train", 64, progress=False)
+    logit = np.asarray(found, "float64") @ head[0] + head[1]
+    dog = model.predict(images.astype("float32"), verbose=0)[:, 1]
+    assert np.allclose(dog, expit(logit), atol=0.05)
+    assert np.allclose(transfer.head_of(model)[0], head[0], atol=1e-5)
+
+
+def test_only_the_upper_blocks_learn_and_normalization_stays():
+    model = transfer.classifier(NAME, 64, from_block=12)
+    trained = {w.path.split("/")[0] for w in model.trainable_weights}
+    assert {"logits", "head", "block12_project", "block15_expand"} <= trained
+    assert not any(name.endswith("bn") for name in trained)
+    assert not any(name.startswith(("stem", "block11", "block1_")) for name in trained)
+    before = model.get_weights()
+    model.compile("sgd", "categorical_crossentropy")
+    x = np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)).astype("float32")
+    model.fit(x, np.eye(2)[[0, 1, 0, 1]], verbose=0)
+    changed = [
+        w.path
+        for w, old, new in zip(model.weights, before, model.get_weights(), strict=True)
+        if not np.array_equal(old, new)
+    ]
+    assert set(changed) <= {w.path for w in model.trainable_weights} and changed
+
+
+def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):
+    model, record = transfer.frozen(folder, NAME, 64, weights=None, progress=False)
+    assert record["validation"]["n"] == 8 and record["model"]["trained"] == 1281
+    images, labels, _ = pipeline.load(folder, "validation", 64, progress=False)
+    dog = model.predict(images.astype("float32"), verbose=0)
+    assert dog.shape == (8, 2) and np.allclose(dog.sum(1), 1, atol=1e-5)
+    recipe = replace(transfer.FINE_TUNING, epochs=1, batch_size=8)
+    tuned, record = transfer.fine_tune(
+        folder, NAME, transfer.head_of(model), 64, recipe, 14, tmp_path / "run", hold_out=0.25
+    )
+    assert record["epochs"] == 1 and 0.1 < record["temperature"] < 10
+    path = tmp_path / "tuned.keras"
+    transfer.save_small(tuned, path)
+    again = keras.models.load_model(path)
+    x = images.astype("float32")
+    assert np.allclose(again.predict(x, verbose=0), tuned.predict(x, verbose=0), atol=2e-2)
+    tuned.save(tmp_path / "large.keras")
+    assert path.stat().st_size < 0.75 * (tmp_path / "large.keras").stat().st_size
+
+
+def test_what_may_learn_tells_runs_apart(folder, tmp_path):
+    images, labels, _ = pipeline.load(folder, "train", 64, progress=False)
+    recipe = replace(transfer.FINE_TUNING, epochs=1, batch_size=16)
+
+    def run(block):
+        def build():
+            return transfer.classifier(NAME, 64, from_block=block)
+
+        return training.train(build, recipe, (images, labels), None, progress=False)[0]
+
+    a, b = (run(block).get_layer("block13_expand").get_weights()[0] for block in (12, 15))
+    assert not np.array_equal(a, b)
+    assert len(list(paths.RUNS.iterdir())) == 2
+
+
+def test_the_study_has_its_parts(folder):
+    found = transfer.study(
+        folder, NAME, 64, sizes=(8, 16, 32), seeds=2, progress=False, weights=None
+    )
+    assert [row["n"] for row in found["learning_curve"]] == [8, 16, 32]
+    assert [len(row["accuracy"]) for row in found["learning_curve"]] == [2, 2, 1]
+    assert len(found["suspects"]) == 20 and found["n"] == 40
+    chances = [s["probability"] for s in found["suspects"]]
+    assert chances == sorted(chances)
+
+
+def test_the_command_names_an_unknown_backbone(folder, capsys):
+    assert main(["transfer", "frozen", "--backbone", "vgg61", "--data", str(folder)]) == 1
+    assert "Known: efficientnet-lite0" in capsys.readouterr().err
