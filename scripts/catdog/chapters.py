@@ -143,6 +143,8 @@ class Kernels:
         finally:
             with self._lock:
                 del self._running[task]
+            if client.km is not None and client.km.has_kernel:  # it was stopped while it began
+                await client.km.shutdown_kernel(now=True)
             if self.stopped:  # what watched the kernel ends with it
                 others = asyncio.all_tasks() - {task}
                 for other in others:

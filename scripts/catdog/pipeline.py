@@ -102,12 +102,6 @@ def pixels_of(blob: bytes | np.ndarray, size: int = SIZE) -> np.ndarray:
     return pixels if flag == cv2.IMREAD_COLOR_RGB else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-def _nearly(blob: bytes, size: int) -> np.ndarray:
-    """Decode a JPEG to at most twice the size: one interpolation can do the rest."""
-    pixels = pixels_of(blob, size)
-    return pixels if max(pixels.shape[:2]) <= 2 * size else resize(pixels, size)
-
-
 def _jpeg_size(blob: np.ndarray) -> tuple[int, int]:
     """Read height and width from the frame header (ITU-T T.81, B.2.2); (0, 0) if there is none."""
     at = 2
@@ -220,7 +214,7 @@ def augment(
     """Change each photo of a uint8 batch (n, h, w, 3) at random: the same for the same seed.
 
     Pixels from outside a photo repeat its nearest edge. One interpolation does all geometry, a
-    change of size too.
+    change of size too; photos of more than twice that size are first made smaller.
 
     Args:
         images: with a size, also a list of photos (h, w, 3) of any sizes.
@@ -236,9 +230,12 @@ def augment(
     )
     out = np.empty((n, height, width, 3), np.uint8)
     for i in range(n):
+        photo = images[i]
+        if size is not None and min(photo.shape[:2]) > 2 * size:  # a quarter more, for crops
+            photo = resize(photo, size * 5 // 4)
         cv2.warpAffine(
-            images[i],
-            _of_the_original(matrices[i], images[i], height, width),
+            photo,
+            _of_the_original(matrices[i], photo, height, width),
             (width, height),
             dst=out[i],
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -339,7 +336,7 @@ def file_batches(
         some = paths[start : start + batch_size]
         if augmentation is None:
             return np.stack([_decode_file(path, size) for path in some])
-        images = [_decode_file(path, size, _nearly) for path in some]
+        images = [_decode_file(path, size, pixels_of) for path in some]
         return augment(images, augmentation, (seed, start), size)
 
     yield from data.by_all_cores(batch, range(0, len(paths), batch_size))
