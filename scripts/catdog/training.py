@@ -259,14 +259,15 @@ class _State(keras.callbacks.Callback):
         for i, layer in enumerate(self.model.layers):
             if hasattr(layer, "seed_generator"):
                 layer.seed_generator.state.assign([self.seed + 1000 * i, epoch])
-        self.started = time.perf_counter()
+        self.started = time.perf_counter(), time.process_time()
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {**logs, **{k.replace(LOSS, "loss"): logs[k] for k in logs if k.endswith(LOSS)}}
         for name, value in logs.items():
             if not name.endswith(LOSS):
                 self.log["history"].setdefault(name, []).append(float(value))
-        self.log["seconds"].append(time.perf_counter() - self.started)
+        self.log["seconds"].append(time.perf_counter() - self.started[0])
+        self.log["processor_seconds"].append(time.process_time() - self.started[1])
         new = self.folder / f"epoch-{epoch + 1:04d}.part"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
@@ -367,7 +368,8 @@ def train(
 
     Returns:
         the model, which computes in float32 whatever it was trained in, and the log: the history
-        {name: [a value an epoch]}, the seconds of each epoch, the best epoch.
+        {name: [a value an epoch]}, the seconds of each epoch, by the clock and of the processor (all
+        cores added up, which other work and pauses do not change), the best epoch.
     """
     recipe = resolved(recipe)
     chosen = distribution.choose(devices, recipe.batch_size)
@@ -401,7 +403,8 @@ def train(
         if last is None:
             keras.utils.set_random_seed(seed)
             model, epoch, optimizer = build(), 0, None
-            log = {"history": {}, "seconds": [], "best_loss": math.inf, "best_epoch": 0, "wait": 0}
+            log = {"history": {}, "seconds": [], "processor_seconds": []}
+            log |= {"best_loss": math.inf, "best_epoch": 0, "wait": 0}
         else:
             log = json.loads((last / "log.json").read_text("utf-8"))
             known = {"OneCycle": OneCycle}

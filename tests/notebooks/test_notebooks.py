@@ -135,6 +135,14 @@ def test_runs_from_a_fresh_kernel_and_says_the_same(path, executed):
             assert text(fresh) == text(committed), committed.source
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("path", [p for p in CHAPTERS if p.stem[:2] == "14"], ids=lambda p: p.stem)
+def test_a_small_network_tells_the_drawings_apart(path, executed):
+    share = re.match(r"([\d.]+)%", executed[1][path.stem].result)[1]
+    assert float(share) > 90
+
+
 @pytest.fixture
 def small_chapters(tmp_path, monkeypatch):
     folder = tmp_path / "notebooks"
