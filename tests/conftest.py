@@ -61,6 +61,15 @@ def photos_on_disk(make_zip, tmp_path):
 
 
 @pytest.fixture
+def features_elsewhere(tmp_path, monkeypatch):
+    """A cache of the test's own, for this process and those it starts."""
+    from catdog import paths
+
+    monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
+    monkeypatch.setenv("CATDOG_FEATURES", str(tmp_path / "features"))
+
+
+@pytest.fixture
 def break_off(monkeypatch):
     """Interrupt a function that trains before it has saved an epoch (the first is 0)."""
     from catdog import training

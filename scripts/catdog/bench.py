@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +15,7 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
-from catdog import CatDogError, data, pipeline, training
+from catdog import CatDogError, data, pipeline, training, usage
 
 
 def _rate(batches, n: int) -> float:
@@ -124,8 +122,8 @@ _PEAK = """
 import json, sys
 from catdog import features
 features.extract(progress=False, **json.loads(sys.argv[1]))
-from catdog import evaluation
-print(evaluation.peak_memory_gb())
+from catdog import usage
+print(usage.peak_memory_gb())
 """
 
 
@@ -190,12 +188,8 @@ def _peak_memory(folder, backbone: str, size: int, weights: str | None, n: int |
     with tempfile.TemporaryDirectory() as root:
         how = {"folder": str(folder), "split": None, "backbone": backbone, "size": size}
         how |= {"weights": weights, "pool": False, "root": root, "limit": n}
-        done = subprocess.run(
-            [sys.executable, "-c", _PEAK, json.dumps(how)], capture_output=True, text=True
-        )
-    if done.returncode:
-        raise CatDogError(f"the extraction with {backbone} failed: {done.stderr[-500:]}")
-    return round(float(done.stdout.split()[-1]), 2)
+        what = f"the extraction with {backbone}"
+        return round(float(usage.said_by(_PEAK, json.dumps(how), what=what)), 2)
 
 
 @dataclass(frozen=True)
@@ -429,11 +423,7 @@ def train_a_little(folder: str | Path, name: str, n: int) -> None:
 
 def _memory_of_training(folder: str | Path, name: str, n: int) -> float:
     """Peak memory in GB of a process that trains in one way, for n photos."""
-    line = [sys.executable, "-c", _TRAIN, str(folder), name, str(n)]
-    done = subprocess.run(line, capture_output=True, text=True)
-    if done.returncode:
-        raise CatDogError(f"training in {name} failed: {done.stderr[-500:]}")
-    return round(float(done.stdout.split()[-1]), 2)
+    return round(float(usage.said_by(_TRAIN, folder, name, n, what=f"training in {name}")), 2)
 
 
 def data_wait(model: keras.Model, batches: Iterable, steps: int = 50) -> dict:

@@ -193,6 +193,7 @@ def execute(
             notebook,
             timeout=None,
             kernel_name="python3",
+            coalesce_streams=True,  # what a cell prints in many pieces is one text
             resources={"metadata": {"path": str(out.parent)}},
             on_cell_start=begun,
             on_cell_executed=done,

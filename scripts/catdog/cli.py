@@ -48,7 +48,7 @@ def _data_parser(commands) -> None:
 def _train(args: argparse.Namespace) -> None:
     from dataclasses import asdict, replace
 
-    from catdog import data, evaluation, pipeline, training
+    from catdog import cache, data, evaluation, pipeline, prediction, training, transfer
 
     if args.recipe not in training.RECIPES:
         known = ", ".join(training.RECIPES)
@@ -61,8 +61,8 @@ def _train(args: argparse.Namespace) -> None:
     recipe = training.resolved(recipe)
     name = f"{args.data.name}-{args.recipe}-{args.seed}" + ("-all" if args.all else "")
     run = args.run or paths.RUNS / name
-    train_set = pipeline.load(args.data, None if args.all else "train", recipe.decoded)[:2]
-    held_out = None if args.all else pipeline.load(args.data, "validation", recipe.decoded)[:2]
+    train_set = cache.load(args.data, None if args.all else "train", recipe.decoded)[:2]
+    held_out = None if args.all else cache.load(args.data, "validation", recipe.decoded)[:2]
     if args.choose:
         train_set, held_out = pipeline.held_back(*train_set, args.choose)
     size = recipe.final_size
@@ -72,14 +72,20 @@ def _train(args: argparse.Namespace) -> None:
     model, log = training.train(
         recipe.build, recipe, train_set, judge, run, args.seed, devices=args.devices
     )
-    if recipe.sizes:  # what is kept has one size, and only layers that any Keras can load
+    path = run / "model.keras"
+    if recipe.sizes:  # what is kept, and measured, has one size, layers that any Keras can load,
         weights, model = model.get_weights(), recipe.build(size, fused=False)
         model.set_weights(weights)
+        transfer.save_small(model, path)  # and weights rounded to float16
+        model = prediction.load_model(path)
+    else:
+        model.save(path)
     seconds = sum(log["seconds"])
     record = {
         "what": f"catdog train {args.recipe}" + (" --all" if args.all else ""),
         "dataset": data.reference(args.data),
         "model": {"name": model.name, "parameters": model.count_params(), "size": size},
+        "megabytes": round(path.stat().st_size / 1e6, 2),
         "recipe": asdict(recipe),
         "seed": args.seed,
         "devices": args.devices or 1,
@@ -104,9 +110,8 @@ def _train(args: argparse.Namespace) -> None:
             f"(95 % interval {low:.2%} to {high:.2%}); "
             f"{record['validation_flip']['accuracy']:.2%} with mirror images averaged"
         )
-    model.save(run / "model.keras")
     evaluation.write_record(run / "record.json", record)
-    print(f"{run / 'model.keras'}: the model\n{run / 'record.json'}: the record of the run")
+    print(f"{path}: the model\n{run / 'record.json'}: the record of the run")
 
 
 def _train_parser(commands) -> None:
@@ -115,7 +120,7 @@ def _train_parser(commands) -> None:
         "recipe",
         nargs="?",
         default="improved",
-        help="article, improved, or one of the ablations in training.RECIPES; default: improved",
+        help="article, improved, fast, best, or an ablation in training.RECIPES; default: improved",
     )
     one.add_argument("--data", type=Path, default=paths.DATA / "photos", help="organized photos")
     one.add_argument("--run", type=Path, help="folder of the run; default: runs/DATA-RECIPE-SEED")
@@ -407,6 +412,11 @@ def _bench_all(args: argparse.Namespace) -> None:
         print(
             "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
         )
+    if args.what is None and args.seeds:
+        from catdog import race
+
+        found["accuracy"] = race.race(args.data, args.seeds)
+        print(race.summary(found["accuracy"]))
     if args.record:
         evaluation.write_record(args.record, {**found, "dataset": data.reference(args.data)})
 
@@ -415,14 +425,7 @@ def _bench_accuracy(args: argparse.Namespace) -> None:
     from catdog import data, evaluation, race
 
     found = race.race(args.data, args.seeds, args.recipe)
-    article, seconds, ratio = found["article"], found["seconds"], found["ratio"]
-    print(
-        f"the article's recipe: {article['epochs']} epochs of {article['seconds_an_epoch']:.0f} s, "
-        f"{article['seconds']:,} s in all, {article['accuracy']:.2%}\n"
-        f"{args.recipe}: {found['reached']} of {args.seeds} reach {found['target']:.1%}, in "
-        f"{seconds['median']:.0f} s ({seconds['low']:.0f} to {seconds['high']:.0f}): "
-        f"{ratio['median']:.1f} times faster, {ratio['worst']:.1f} in the worst case"
-    )
+    print(race.summary(found))
     if args.record:
         evaluation.write_record(args.record, {**found, "dataset": data.reference(args.data)})
 
@@ -517,6 +520,8 @@ def _bench_parser(commands) -> None:
     top.add_argument("-n", type=int, default=1500, help="photos a round; default: 1500")
     top.add_argument("--rounds", type=int, default=5)
     top.add_argument("--trained", type=int, default=480, help="photos a round; default: 480")
+    text = "train the fast recipe so often, from the photos to its accuracy, too; default: 0"
+    top.add_argument("--seeds", type=int, default=0, help=text)
     top.add_argument("--record", type=Path, help="write a record to this file")
     top.set_defaults(run_command=_bench_all)
     what = top.add_subparsers(metavar="WHAT", dest="what")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from functools import partial
@@ -15,8 +13,9 @@ from tqdm.auto import tqdm
 from catdog import CatDogError, data, usage
 
 NUMBERS = (1000, 5000, 20_000, 200_000)
-STEPS = ("organize", "cache", "features")
+STEPS = ("organize", "cache", "batches", "features")
 SIZE = 64  # pixels
+BATCH = 128  # photos
 BACKBONE = "efficientnet-lite0"
 
 
@@ -26,7 +25,10 @@ def growth(
     steps: tuple[str, ...] = STEPS,
     longest: float = 240,
 ) -> dict:
-    """Measure organizing, decoding once and extracting features for more and more photos.
+    """Measure the steps that meet every photo, for more and more photos.
+
+    They are organizing, decoding once, making the batches of an epoch from what was decoded (with
+    the fast recipe's augmentation), and extracting features.
 
     Where more photos are asked for than the data set has, they are repeated under new names, each
     with a number in a JPEG comment, so that no two files are equal. They are made as they are
@@ -39,7 +41,8 @@ def growth(
     Returns:
         steps {step: [{n, seconds, images_per_second, peak_memory_gb}]}, one for each number, from
         the second on with more_images_per_second, the rate of the photos that were added; or
-        {n, left_out}, the seconds it would have taken.
+        {n, left_out}, the seconds it would have taken. The memory of "batches" leaves out the pages
+        of the decoded file, of which as many are in memory as there is room for.
 
     Raises:
         CatDogError: a step failed.
@@ -78,12 +81,8 @@ def _expected(before: list[dict], n: int) -> float:
 
 def _measured(step: str, folder: str | Path, root: str, n: int, before: list[dict]) -> dict:
     code = "import sys; from catdog import growth; growth.run(*sys.argv[1:])"
-    line = [sys.executable, "-c", code, step, str(folder), root, str(n)]
-    done = subprocess.run(line, capture_output=True, text=True)
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
-        raise CatDogError(f"{step} of {n:,} photos failed: {why}")
-    row = {"n": n, **json.loads(done.stdout.splitlines()[-1])}
+    said = usage.said_by(code, step, folder, root, n, what=f"{step} of {n:,} photos")
+    row = {"n": n, **json.loads(said)}
     row["images_per_second"] = round(n / row["seconds"], 1)
     if before and "seconds" in before[-1]:
         more, longer = n - before[-1]["n"], row["seconds"] - before[-1]["seconds"]
@@ -106,6 +105,16 @@ def run(step: str, folder: str, root: str, n: str) -> None:
         def work():
             cache.load(organized, None, SIZE, root, progress=False)
 
+    elif step == "batches":
+        from catdog import cache, pipeline, training
+
+        images, labels, _ = cache.load(organized, None, SIZE, root, progress=False)
+        how = {"augmentation": training.FAST.augmentation, "sizes": lambda epoch: SIZE}
+
+        def work():
+            batches = pipeline.training_batches(images, labels, BATCH, **how)
+            return max(usage.own_memory_gb() for _ in batches.take(-(-len(labels) // BATCH)))
+
     elif step == "features":
         from catdog import features
 
@@ -115,9 +124,10 @@ def run(step: str, folder: str, root: str, n: str) -> None:
     else:
         raise CatDogError(f"no step is called {step!r}. The steps: {', '.join(STEPS)}.")
     started = time.perf_counter()
-    work()
+    peak = work()
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak_memory_gb": round(usage.peak_memory_gb(), 3)}))
+    peak = peak or usage.peak_memory_gb()
+    print(json.dumps({"seconds": seconds, "peak_memory_gb": round(peak, 3)}))
 
 
 def repeated(folder: str | Path, n: int) -> list[data.Entry]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(os.environ.get("CATDOG_HOME", Path(__file__).resolve().parents[2]))
 DATA = ROOT / "data"
-FEATURES = ROOT / "features"
+FEATURES = Path(os.environ.get("CATDOG_FEATURES", ROOT / "features"))
 MODELS = ROOT / "models"
 NOTEBOOKS = ROOT / "notebooks"
 RUNS = Path(os.environ.get("CATDOG_RUNS", ROOT / "runs"))

@@ -33,9 +33,9 @@ def timed_training(folder: str | Path, seed: int, recipe: str = "fast") -> dict:
     Raises:
         CatDogError: the training failed.
     """
-    with tempfile.TemporaryDirectory() as run:
+    with tempfile.TemporaryDirectory() as run:  # nothing decoded before
         command = [sys.executable, "-m", "catdog", "train", recipe, "--data", str(folder)]
-        environment = {**os.environ, "TQDM_DISABLE": "1"}
+        environment = {**os.environ, "TQDM_DISABLE": "1", "CATDOG_FEATURES": f"{run}/pixels"}
         started = time.perf_counter()
         done = subprocess.run(
             [*command, "--seed", str(seed), "--run", run],
@@ -115,3 +115,16 @@ def race(folder: str | Path, seeds: int = 5, recipe: str = "fast", n: int = 1600
         },
         "ratio": {"median": article / np.median(seconds), "worst": article / max(seconds)},
     }
+
+
+def summary(found: dict) -> str:
+    """Say in two lines what `race` has found."""
+    article, seconds, ratio = found["article"], found["seconds"], found["ratio"]
+    return (
+        f"the article's recipe: {article['epochs']} epochs of {article['seconds_an_epoch']:.0f} s, "
+        f"{article['seconds']:,} s in all, {article['accuracy']:.2%}\n"
+        f"{found['recipe']}: {found['reached']} of {len(found['runs'])} reach "
+        f"{found['target']:.1%}, in {seconds['median']:.0f} s ({seconds['low']:.0f} to "
+        f"{seconds['high']:.0f}): {ratio['median']:.1f} times faster, {ratio['worst']:.1f} in the "
+        "worst case"
+    )

@@ -171,6 +171,7 @@ def test_it_learns_and_can_be_judged_at_its_last_size(photos, small_build, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("features_elsewhere")
 def test_train_fast_by_photos_held_back_writes_what_any_keras_loads(
     photos_on_disk, tmp_path, monkeypatch
 ):
@@ -201,6 +202,7 @@ def test_the_race_counts_who_arrives_and_names_the_worst(photos_on_disk, monkeyp
     article = found["article"]  # 32 photos at 4 a second
     assert article["seconds_an_epoch"] == 8 and article["seconds"] == 8 * article["epochs"]
     assert found["ratio"]["worst"] == article["seconds"] / 20
+    assert "fast: 2 of 3 reach 89.4%, in 12 s (10 to 20)" in race.summary(found)
 
 
 @pytest.mark.slow

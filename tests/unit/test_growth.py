@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import sys
 
 import numpy as np
 import pytest
 
-from catdog import CatDogError, data, growth, pipeline
+from catdog import CatDogError, data, growth, pipeline, usage
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def test_what_would_take_too_long_is_left_out():
 
 
 def test_the_steps_are_measured_in_processes_of_their_own(folder):
-    found = growth.growth(folder, (8, 60), ("organize", "cache"))["steps"]
-    assert list(found) == ["organize", "cache"]
+    found = growth.growth(folder, (8, 60), ("organize", "cache", "batches"))["steps"]
+    assert list(found) == ["organize", "cache", "batches"]
     for rows in found.values():
         assert [row["n"] for row in rows] == [8, 60]
         for row in rows:
@@ -55,7 +56,7 @@ def test_left_out_steps_stand_in_the_record(folder, monkeypatch):
 
     monkeypatch.setattr(growth, "_measured", measure)
     found = growth.growth(folder, (10, 1000), longest=100)
-    assert measured == ["organize", "cache", "features"]
+    assert measured == ["organize", "cache", "batches", "features"]
     assert found["steps"]["organize"][1] == {"n": 1000, "left_out": 500}
 
 
@@ -66,6 +67,17 @@ def test_a_step_that_fails_says_why(folder, tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["seconds"] > 0
     assert len(data.manifest(tmp_path / "o" / "photos")) == 9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the two apart")
+def test_pages_of_a_mapped_file_are_not_a_process_own(tmp_path):
+    np.save(tmp_path / "large.npy", np.ones(50_000_000, np.uint8))
+    before = usage.own_memory_gb()
+    mapped = np.load(tmp_path / "large.npy", mmap_mode="r")
+    assert mapped[::1000].sum() == 50_000
+    assert usage.own_memory_gb() - before < 0.02
+    own = np.ones(50_000_000, np.uint8)
+    assert 0.04 < usage.own_memory_gb() - before < 0.07 and own[-1] == 1
 
 
 def test_only_a_few_are_made_ahead_and_in_their_order():

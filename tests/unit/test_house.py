@@ -66,7 +66,7 @@ def test_shipped_models_are_small_and_have_card_and_record():
         assert model.with_suffix(".json").exists() and model.with_suffix(".md").exists()
 
 
-@pytest.mark.parametrize("name", ["cat_dog_cnn", "cat_dog_efficientnet"])
+@pytest.mark.parametrize("name", ["cat_dog_cnn", "cat_dog_residual", "cat_dog_efficientnet"])
 def test_shipped_models_know_the_cat_of_scikit_image(name):
     import numpy as np
     import skimage.data

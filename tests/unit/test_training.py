@@ -121,6 +121,7 @@ def test_a_run_broken_off_ends_with_the_same_weights(photos, tmp_path, break_off
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("features_elsewhere")
 def test_killed_at_random_moments_it_completes_to_the_same_result(photos_on_disk, tmp_path):
     def command(run):
         return [
@@ -183,6 +184,7 @@ def test_measures_against_known_values():
     assert found["calibration_error"] == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
 
 
+@pytest.mark.usefixtures("features_elsewhere")
 def test_train_command_writes_model_and_record(photos_on_disk, tmp_path, capsys):
     import json
 
