@@ -21,11 +21,12 @@ from catdog import CatDogError, data, pipeline, training, usage
 def _rate(batches, n: int) -> float:
     """Images a second over one pass; bytes are scaled to [0, 1] as a network would get them."""
     started = time.perf_counter()
-    seen = 0
+    seen, scaled = 0, None
     for x in batches:
         x = x[0] if isinstance(x, tuple) else x
         if x.dtype == np.uint8:
-            np.multiply(x, np.float32(1 / 255), dtype=np.float32)
+            scaled = np.empty(x.shape, np.float32) if scaled is None else scaled
+            np.multiply(x, np.float32(1 / 255), out=scaled[: len(x)])
         seen += len(x)
         if seen >= n:
             break
@@ -208,7 +209,7 @@ class Way:
     @property
     def size(self) -> int:
         """Height and width of the photos in training; the largest, where the recipe has several."""
-        return self.recipe.final_size
+        return self.recipe.size(self.recipe.epochs) or self.recipe.decoded
 
 
 WAYS = {
@@ -375,7 +376,7 @@ class _Rig:
                 FIRST: lambda: _rate(self.batches(), len(paths)),
             }
         else:
-            self.decoded = np.concatenate(list(pipeline.file_batches(paths, 64, recipe.decoded)))
+            self.decoded = np.concatenate(list(pipeline.file_batches(paths, 32, recipe.decoded)))
             self.labels = pipeline.labels_of(chosen)
             self.measures = {
                 DECODE: lambda: _rate(self._files(paths, None), len(paths)),
@@ -395,7 +396,7 @@ class _Rig:
         )
 
     def _files(self, paths, augmentation):
-        return pipeline.file_batches(paths, self.batch_size, self.way.size, augmentation)
+        return pipeline.file_batches(paths, 32, self.way.size, augmentation)
 
     def _repeat(self, function: Callable) -> float:
         started = time.perf_counter()
