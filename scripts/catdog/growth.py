@@ -75,7 +75,7 @@ def _expected(before: list[dict], n: int) -> float:
     known = [row for row in before if "seconds" in row]
     if not known:
         return 0.0
-    rate = known[-1].get("more_images_per_second", known[-1]["images_per_second"])
+    rate = known[-1].get("more_images_per_second") or known[-1]["images_per_second"]
     return known[-1]["seconds"] + (n - known[-1]["n"]) / rate
 
 

@@ -33,6 +33,8 @@ def test_what_would_take_too_long_is_left_out():
     rows.append({"n": 20, "seconds": 6.0, "images_per_second": 3.3, "more_images_per_second": 10.0})
     assert growth._expected(rows, 120) == 16
     assert growth._expected([*rows, {"n": 50, "left_out": 9}], 120) == 16
+    rows[-1] |= {"images_per_second": 4.0, "more_images_per_second": None}  # it was no slower
+    assert growth._expected(rows, 120) == 31
 
 
 def test_the_steps_are_measured_in_processes_of_their_own(folder):
