@@ -157,7 +157,9 @@ RECIPES = {
         weight_decay=5e-4,
     ),
     "fast-without-growing": replace(FAST, sizes=((5, 64),), epochs=5),
-    "fast-without-crops": replace(FAST, augmentation=pipeline.Augmentation(shear=0.0, zoom=0.0)),
+    "fast-without-crops": replace(
+        FAST, shown=None, augmentation=pipeline.Augmentation(shear=0.0, zoom=0.0)
+    ),
     "fast-without-smoothing": replace(FAST, label_smoothing=0.0),
     "fast-without-averaging": replace(FAST, ema=None),
 }

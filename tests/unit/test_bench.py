@@ -93,7 +93,7 @@ def test_waiting_for_data_is_seen():
             yield x, y
 
     slow, quick = (bench.data_wait(network, batches(seconds), 8) for seconds in (0.2, 0))
-    assert slow["waiting"] > 0.4 and quick["waiting"] < 0.1 and slow["steps"] == 8
+    assert quick["waiting"] < 0.4 < slow["waiting"] and slow["steps"] == 8
     assert slow["seconds_a_step"] > 0.2 + 0.5 * slow["seconds_a_repeated_step"]
 
 
@@ -134,7 +134,9 @@ def test_the_readme_shows_the_records(record, monkeypatch):
         "steps": {"organize": [rows, {"n": 9000, "left_out": 9}], "cache": [rows]},
         **{k: found[k] for k in ("hardware", "date")},
     }
-    records = {**readme.evaluation.records(), "bench": found, "bench-growth": grown}
+    records = readme.evaluation.records()
+    found = {**found, "accuracy": records["bench"]["accuracy"]}
+    records |= {"bench": found, "bench-growth": grown}
     monkeypatch.setattr(readme.evaluation, "records", lambda: records)
     text = readme.speed()
     assert (

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from catdog import CatDogError, distribution, models, pipeline, training
+from catdog import CatDogError, distribution, models, pipeline, scales, training
 
 HERE = Path(__file__).parent
 
@@ -48,6 +48,7 @@ def test_several_devices_give_the_loss_curve_and_the_weights_of_one(backend, num
 
 @pytest.mark.slow
 def test_chapter_6_runs_on_jax():
+    scales.scale("sample")  # drawn here, for a script without a main module cannot start processes
     assert outside("jax", "chapter_on_jax.py")["backend"] == "jax"
 
 

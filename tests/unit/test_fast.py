@@ -12,7 +12,7 @@ from catdog import CatDogError, models, pipeline, race, training
 from catdog.cli import main
 
 SMALL = replace(
-    training.FAST, decoded=40, sizes=((2, 24), (2, 32)), epochs=4, batch_size=8, ema=0.9
+    training.FAST, decoded=40, sizes=((2, 24), (2, 32)), epochs=4, batch_size=8, ema=0.9, shown=None
 )
 
 
