@@ -376,7 +376,7 @@ class _Rig:
                 FIRST: lambda: _rate(self.batches(), len(paths)),
             }
         else:
-            self.decoded = np.concatenate(list(pipeline.file_batches(paths, 32, recipe.decoded)))
+            self.decoded = np.concatenate(list(pipeline.file_batches(paths, size=recipe.decoded)))
             self.labels = pipeline.labels_of(chosen)
             self.measures = {
                 DECODE: lambda: _rate(self._files(paths, None), len(paths)),
@@ -396,7 +396,7 @@ class _Rig:
         )
 
     def _files(self, paths, augmentation):
-        return pipeline.file_batches(paths, 32, self.way.size, augmentation)
+        return pipeline.file_batches(paths, size=self.way.size, augmentation=augmentation)
 
     def _repeat(self, function: Callable) -> float:
         started = time.perf_counter()

@@ -62,9 +62,11 @@ def _train(args: argparse.Namespace) -> None:
     name = f"{args.data.name}-{args.recipe}-{args.seed}" + ("-all" if args.all else "")
     run = args.run or paths.RUNS / name
     train_set = cache.load(args.data, None if args.all else "train", recipe.decoded)[:2]
-    held_out = None if args.all else cache.load(args.data, "validation", recipe.decoded)[:2]
+    held_out = None
     if args.choose:
         train_set, held_out = pipeline.held_back(*train_set, args.choose)
+    elif not args.all:
+        held_out = cache.load(args.data, "validation", recipe.decoded)[:2]
     size = recipe.final_size
     if held_out is not None:
         held_out = pipeline.resized(held_out[0], size), held_out[1]

@@ -15,7 +15,6 @@ from catdog import CatDogError, data, usage
 NUMBERS = (1000, 5000, 20_000, 200_000)
 STEPS = ("organize", "cache", "batches", "features")
 SIZE = 64  # pixels
-BATCH = 128  # photos
 BACKBONE = "efficientnet-lite0"
 
 
@@ -109,11 +108,12 @@ def run(step: str, folder: str, root: str, n: str) -> None:
         from catdog import cache, pipeline, training
 
         images, labels, _ = cache.load(organized, None, SIZE, root, progress=False)
-        how = {"augmentation": training.FAST.augmentation, "sizes": lambda epoch: SIZE}
+        recipe, each = training.FAST, training.FAST.batch_size
+        how = {"augmentation": recipe.augmentation, "sizes": lambda epoch: SIZE}
 
         def work():
-            batches = pipeline.training_batches(images, labels, BATCH, **how)
-            return max(usage.own_memory_gb() for _ in batches.take(-(-len(labels) // BATCH)))
+            batches = pipeline.training_batches(images, labels, each, **how)
+            return max(usage.own_memory_gb() for _ in batches.take(-(-len(labels) // each)))
 
     elif step == "features":
         from catdog import features
