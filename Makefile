@@ -41,8 +41,8 @@ ifeq ($(SCALE),full)
 	$(BIN)/catdog train improved
 else
 	$(BIN)/catdog data sample
-	$(BIN)/catdog train article --data data/sample --epochs 12
-	$(BIN)/catdog train improved --data data/sample --epochs 12
+	$(BIN)/catdog train article --data data/sample --epochs 10
+	$(BIN)/catdog train improved --data data/sample --epochs 10
 endif
 
 test: install-dev

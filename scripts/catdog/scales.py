@@ -30,11 +30,11 @@ SCALES = {
     "sample": Scale(
         "sample",
         paths.DATA / "sample",
-        article=replace(training.ARTICLE, epochs=12, precision="fastest"),
+        article=replace(training.ARTICLE, epochs=10, precision="fastest"),
         # a short run on few pictures gets going only with smaller steps and gentler changes
         improved=replace(
             training.IMPROVED,
-            epochs=12,
+            epochs=10,
             batch_size=32,
             learning_rate=1e-3,
             ema=0.98,
