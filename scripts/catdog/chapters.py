@@ -21,7 +21,7 @@ from pathlib import Path
 
 import nbformat
 import psutil
-from jupyter_core.utils import run_sync
+from jupyter_core.utils import ensure_async, run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
@@ -31,6 +31,7 @@ from catdog import CatDogError, paths
 KEEP = {"tags"}  # cell metadata that stays in a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
 MEMORY, MOST = 4 * 2**30, 4  # bytes that a chapter may take; chapters at once, by default
+NUDGE = 10  # seconds between two small questions to a kernel
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -123,6 +124,18 @@ def _bar(path: Path, row: int | None) -> tqdm:
     return tqdm(total=total, desc=path.stem, unit="cell", position=row, leave=False, file=file)
 
 
+async def _nudge(client: NotebookClient) -> None:
+    """Ask the kernel something small now and then, as long as it lives.
+
+    Seldom, a message between client and kernel lies unnoticed in its socket until the next one
+    comes (ZeroMQ wakes its reader once only), and both would wait for ever; ipykernel #1554.
+    """
+    while True:
+        await asyncio.sleep(NUDGE)
+        if client.kc is not None and client.kc.channels_running:
+            await ensure_async(client.kc.kernel_info())
+
+
 class Kernels:
     """The kernels that execute chapters now, so that all of them can be stopped at once."""
 
@@ -138,9 +151,11 @@ class Kernels:
                 return
             task = asyncio.current_task()
             self._running[task] = client, asyncio.get_running_loop()
+        nudging = asyncio.create_task(_nudge(client))
         try:
             await client.async_execute(**how)
         finally:
+            nudging.cancel()
             with self._lock:
                 del self._running[task]
             if client.km is not None and client.km.has_kernel:  # it was stopped while it began

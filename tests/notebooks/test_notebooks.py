@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import nbformat
 import psutil
 import pytest
+from jupyter_client.channels import ZMQSocketChannel
 
 from catdog import CatDogError, chapters, exercises, paths, scales
 from catdog.cli import main
@@ -173,6 +174,26 @@ def test_a_failed_chapter_names_its_cell_and_the_others_run(small_chapters):
     again = chapters.run()
     assert [o.cached for o in again] == [True, False, True]
     assert [o.result for o in again if o.cached] == ["a result", "scale sample"]
+
+
+def test_a_message_that_lies_unnoticed_is_woken(small_chapters, monkeypatch):
+    monkeypatch.setattr(chapters, "NUDGE", 1)
+    send, unnoticed, asked = ZMQSocketChannel.send, [], []
+
+    def late(channel, msg):
+        """Hold the first cell back until there is another message."""
+        if msg["header"]["msg_type"] == "execute_request":
+            asked.append(msg)
+            if len(asked) == 1:
+                unnoticed.append((channel, msg))
+                return
+        send(channel, msg)
+        while unnoticed:
+            send(*unnoticed.pop())
+
+    monkeypatch.setattr(ZMQSocketChannel, "send", late)
+    (outcome,) = chapters.run(["01"])
+    assert outcome.error is None and outcome.result and asked and not unnoticed
 
 
 def test_a_changed_chapter_runs_again_and_an_unknown_one_is_refused(small_chapters):
