@@ -11,7 +11,6 @@ import queue
 import re
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -21,17 +20,16 @@ from pathlib import Path
 
 import nbformat
 import psutil
-from jupyter_core.utils import ensure_async, run_sync
-from nbclient import NotebookClient
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
 
-from catdog import CatDogError, paths
+from catdog import CatDogError, paths, usage
+from catdog.kernels import STALL, Kernels, Notebook, Stalled
 
 KEEP = {"tags"}  # cell metadata that stays in a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
 MEMORY, MOST = 4 * 2**30, 4  # bytes that a chapter may take; chapters at once, by default
-NUDGE = 10  # seconds between two small questions to a kernel
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -124,57 +122,6 @@ def _bar(path: Path, row: int | None) -> tqdm:
     return tqdm(total=total, desc=path.stem, unit="cell", position=row, leave=False, file=file)
 
 
-async def _nudge(client: NotebookClient) -> None:
-    """Ask the kernel something small now and then, as long as it lives.
-
-    Seldom, a message between client and kernel lies unnoticed in its socket until the next one
-    comes (ZeroMQ wakes its reader once only), and both would wait for ever; ipykernel #1554.
-    """
-    while True:
-        await asyncio.sleep(NUDGE)
-        if client.kc is not None and client.kc.channels_running:
-            await ensure_async(client.kc.kernel_info())
-
-
-class Kernels:
-    """The kernels that execute chapters now, so that all of them can be stopped at once."""
-
-    def __init__(self, several: bool = False):
-        self.several, self.stopped = several, False
-        self._lock = threading.Lock()
-        self._running = {}
-
-    async def execute(self, client: NotebookClient, **how) -> None:
-        """Execute a notebook in a kernel of its own, which ends with it."""
-        with self._lock:
-            if self.stopped:
-                return
-            task = asyncio.current_task()
-            self._running[task] = client, asyncio.get_running_loop()
-        nudging = asyncio.create_task(_nudge(client))
-        try:
-            await client.async_execute(**how)
-        finally:
-            nudging.cancel()
-            with self._lock:
-                del self._running[task]
-            if client.km is not None and client.km.has_kernel:  # it was stopped while it began
-                await client.km.shutdown_kernel(now=True)
-            if self.stopped:  # what watched the kernel ends with it
-                others = asyncio.all_tasks() - {task}
-                for other in others:
-                    other.cancel()
-                await asyncio.gather(*others, return_exceptions=True)
-
-    def stop(self) -> None:
-        """End them, from any thread; no other is started."""
-        with self._lock:
-            self.stopped = True
-            for task, (client, loop) in self._running.items():
-                client.shutdown_kernel = "immediate"
-                loop.call_soon_threadsafe(task.cancel)
-
-
 def execute(
     path: Path, scale: str, out: Path, quiet: bool = False, bar=None, kernels=None
 ) -> Outcome:
@@ -204,7 +151,7 @@ def execute(
             shown.update(cell.cell_type == "code")
 
         out.parent.mkdir(parents=True, exist_ok=True)
-        client = NotebookClient(
+        client = Notebook(
             notebook,
             timeout=None,
             kernel_name="python3",
@@ -216,13 +163,14 @@ def execute(
         said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         try:
             run_sync(kernels.execute)(client, env=environment, stderr=said)
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as failure:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError, Stalled) as failure:
             cell = notebook.cells[current["cell"]]
-            what = getattr(failure, "ename", type(failure).__name__)
-            value = getattr(failure, "evalue", str(failure))
+            value = ANSI.sub("", str(getattr(failure, "evalue", failure)))
+            if not isinstance(failure, Stalled):
+                value = f"{getattr(failure, 'ename', type(failure).__name__)}: {value}"
             where = f"cell {current['cell'] + 1} of {path.name}"
             body = "\n".join(f"    {line}" for line in cell.source.splitlines()[:12])
-            error = f"{where}:\n{body}\n  {what}: {ANSI.sub('', str(value))}"
+            error = f"{where}:\n{body}\n  {value}"
             if isinstance(failure, DeadKernelError):
                 said.seek(0)
                 error += "\n" + "".join(said.readlines()[-5:])
@@ -249,11 +197,10 @@ def sensible_jobs(scale: str = "sample") -> int:
     One for every core, but no more than MOST, and than there is free memory for. At full scale, and
     where there is a graphics card, which the first program takes for itself: one.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     room = int(psutil.virtual_memory().available / MEMORY)
     if scale != "sample" or Path("/proc/driver/nvidia/version").exists():
         return 1
-    return max(1, min(cores or 1, room, MOST))
+    return max(1, min(usage.cores(), room, MOST))
 
 
 def run(
@@ -264,6 +211,7 @@ def run(
     bars: Callable | None = None,
     told: Callable[[Outcome], None] | None = None,
     jobs: int = 1,
+    stall: float = STALL,
 ) -> list[Outcome]:
     """Execute chapters; a failed one does not keep the others from running.
 
@@ -276,6 +224,8 @@ def run(
         bars: makes the progress bar of a chapter from its path; by default a tqdm bar.
         told: is called with each chapter's outcome as soon as there is one.
         jobs: how many at once, each in a kernel of its own; see `sensible_jobs`.
+        stall: a chapter that neither computes nor sends anything for so many seconds is given up;
+            0 waits for ever.
 
     Returns:
         the outcomes, in the order of the chapters.
@@ -299,7 +249,7 @@ def run(
         left.append(path)
 
     jobs = 1 if in_place else max(1, min(jobs, len(left)))
-    kernels, rows, shown = Kernels(jobs > 1), queue.SimpleQueue(), {}
+    kernels, rows, shown = Kernels(jobs > 1, stall), queue.SimpleQueue(), {}
     for row in range(jobs):
         rows.put(row)
 

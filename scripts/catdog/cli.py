@@ -196,6 +196,8 @@ def _transfer_parser(commands) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.jobs is not None and args.jobs < 1:
         raise CatDogError(f"--jobs is {args.jobs}, but must be 1 or more.")
+    if args.stall < 0:
+        raise CatDogError(f"--stall is {args.stall:g}, but must be 0 (for ever) or more.")
     from catdog import chapters, scales
 
     print(f"Photos: {scales.scale(args.scale).folder}")
@@ -205,6 +207,7 @@ def _run(args: argparse.Namespace) -> int:
         args.force,
         args.in_place,
         jobs=args.jobs or chapters.sensible_jobs(args.scale),
+        stall=args.stall,
     )
     print("\n" + chapters.summary(outcomes))
     if not args.in_place:
@@ -223,6 +226,13 @@ def _run_parser(commands) -> None:
     )
     one.add_argument(
         "--jobs", type=int, help="how many at once; default: by this machine's cores and memory"
+    )
+    one.add_argument(
+        "--stall",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="give a chapter up that makes no progress for so long; 0: never; default: 300",
     )
     one.set_defaults(run_command=_run)
 

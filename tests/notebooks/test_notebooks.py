@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import nbformat
 import psutil
 import pytest
-from jupyter_client.channels import ZMQSocketChannel
 
 from catdog import CatDogError, chapters, exercises, paths, scales
 from catdog.cli import main
@@ -176,24 +175,14 @@ def test_a_failed_chapter_names_its_cell_and_the_others_run(small_chapters):
     assert [o.result for o in again if o.cached] == ["a result", "scale sample"]
 
 
-def test_a_message_that_lies_unnoticed_is_woken(small_chapters, monkeypatch):
-    monkeypatch.setattr(chapters, "NUDGE", 1)
-    send, unnoticed, asked = ZMQSocketChannel.send, [], []
-
-    def late(channel, msg):
-        """Hold the first cell back until there is another message."""
-        if msg["header"]["msg_type"] == "execute_request":
-            asked.append(msg)
-            if len(asked) == 1:
-                unnoticed.append((channel, msg))
-                return
-        send(channel, msg)
-        while unnoticed:
-            send(*unnoticed.pop())
-
-    monkeypatch.setattr(ZMQSocketChannel, "send", late)
-    (outcome,) = chapters.run(["01"])
-    assert outcome.error is None and outcome.result and asked and not unnoticed
+def test_a_chapter_that_makes_no_progress_is_given_up_and_the_others_run(small_chapters):
+    code(small_chapters, "02_bad", "import threading\nthreading.Event().wait()")
+    outcomes = chapters.run(stall=3)
+    said = chapters.summary(outcomes)
+    assert [bool(o.error) for o in outcomes] == [False, True, False]
+    assert "02_bad failed in cell 2 of 02_bad.ipynb" in said
+    assert "for 3 s its kernel has neither computed nor sent anything" in said
+    assert main(["run", "--stall", "-1"]) == 1
 
 
 def test_a_changed_chapter_runs_again_and_an_unknown_one_is_refused(small_chapters):
