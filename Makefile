@@ -3,7 +3,7 @@ PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
 
-.PHONY: help install install-dev run lab data train test bench lint clean
+.PHONY: help install install-dev run lab data train test pythons bench lint lock clean
 help:
 	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
 	@echo "make lab     open the chapters in JupyterLab"
@@ -11,11 +11,13 @@ help:
 	@echo "make train   the recipes of chapter 6 (SCALE=full ARCHIVE=train.zip: on the real photos)"
 	@echo "make test    all tests            make lint   the style checks"
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
+	@echo "make pythons install and test with the other Pythons here"
+	@echo "make lock    the pins anew from pyproject.toml (PACKAGE=name: that one newer)"
 
 .venv/cpu.stamp: requirements/cpu.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/cpu.txt
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.txt .venv/cpu.stamp
@@ -48,6 +50,9 @@ endif
 test: install-dev
 	$(BIN)/python -m pytest
 
+pythons: install-dev
+	CATDOG_PYTHONS=1 $(BIN)/python -m pytest tests/unit/test_install.py -k other_python
+
 bench: install
 	$(BIN)/catdog data sample
 	$(BIN)/catdog bench
@@ -55,6 +60,15 @@ bench: install
 lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# One lock for every system, by markers. What is pinned stays as it is, but for PACKAGE.
+LOCK = $(BIN)/uv pip compile -q --python $(BIN)/python --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate $(if $(PACKAGE),--upgrade-package $(PACKAGE)) \
+	pyproject.toml --extra kaggle
+lock: install-dev
+	$(LOCK) --extra cpu -o requirements/cpu.txt
+	$(LOCK) --extra gpu -o requirements/gpu.txt
+	$(LOCK) --extra cpu --extra dev -o requirements/dev.txt
 
 clean:
 	rm -rf .pytest_cache .ruff_cache .hypothesis build scripts/*.egg-info

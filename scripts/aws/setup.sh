@@ -54,7 +54,7 @@ as_user python3 -m venv "$project/.venv"
 python=$project/.venv/bin/python
 as_user "$python" -m pip install -q --disable-pip-version-check --no-cache-dir \
     --require-hashes -r "$project/requirements/gpu.txt"
-as_user "$python" -m pip install -q --disable-pip-version-check --no-deps -e "$project"
+as_user "$python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e "$project"
 
 step "drawing the sample photos"
 as_user "$project/.venv/bin/catdog" data sample > /dev/null
