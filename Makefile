@@ -47,8 +47,11 @@ else
 	$(BIN)/catdog train improved --data data/sample --epochs 10
 endif
 
+# Three at a time on two cores: many tests wait for a server or a kernel.
+TESTERS ?= 3
 test: install-dev
-	$(BIN)/python -m pytest
+	$(BIN)/catdog data sample > /dev/null
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --durations 10
 
 pythons: install-dev
 	CATDOG_PYTHONS=1 $(BIN)/python -m pytest tests/unit/test_install.py -k other_python

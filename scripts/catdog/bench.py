@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
-from catdog import CatDogError, data, pipeline, training, usage
+from catdog import CatDogError, data, hardware, pipeline, training, usage
 
 
 def _rate(batches, n: int) -> float:
@@ -252,8 +252,6 @@ def everything(
         `data_wait`), peak_memory_gb}}, ratios {name: {what: spread}}, gflops {dtype: rate of a
         matrix product}, photos (in an epoch).
     """
-    from catdog import machine
-
     photos = data.manifest(folder, "train")
     chosen = photos[:: max(1, len(photos) // n)][:n]
     ways = ways or tuple(WAYS)
@@ -268,7 +266,7 @@ def everything(
                     if not warm:
                         rates[name][what].append(rate)
         for dtype, values in products.items():
-            values.append(machine.matrix_rate(dtype=dtype, seconds=0.3))
+            values.append(hardware.matrix_rate(dtype=dtype, seconds=0.3))
     gflops = {dtype: float(np.median(values)) for dtype, values in products.items()}
     found = {}
     for name, rig in rigs.items():

@@ -24,7 +24,7 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
 
-from catdog import CatDogError, paths, usage
+from catdog import CatDogError, forecast, paths, usage
 from catdog.kernels import STALL, Kernels, Notebook, Stalled
 
 KEEP = {"tags"}  # cell metadata that stays in a committed notebook
@@ -35,13 +35,18 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass
 class Outcome:
-    """What one chapter gave: `error` is None when it ran to its end."""
+    """What one chapter gave, and took: `error` is None when it ran to its end.
+
+    seconds by the clock; processor_seconds of all cores, added up; the kernel's peak memory.
+    """
 
     chapter: str
     seconds: float
     result: str
     error: str | None = None
     cached: bool = False
+    processor_seconds: float = 0.0
+    peak_memory_gb: float = 0.0
 
 
 def chapters(names: list[str] | None = None, folder: Path | None = None) -> list[Path]:
@@ -136,11 +141,13 @@ def execute(
     environment["PYTHONWARNINGS"] = "ignore"
     if scale == "sample":  # on small tables, threads of linear algebra only wait for each other
         environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment}
-    if kernels.several:  # a thread that has nothing to do shall sleep
-        environment = {"OMP_WAIT_POLICY": "PASSIVE", **environment}
+    if kernels.jobs > 1:  # they share the cores; a thread that has nothing to do shall sleep
+        share = str(max(1, usage.cores() // kernels.jobs))
+        threads = {"TF_NUM_INTRAOP_THREADS": share, "TF_NUM_INTEROP_THREADS": share}
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **threads, **environment}
     if quiet:
         environment["TQDM_DISABLE"] = "1"
-    current = {"cell": 0}
+    current, took = {"cell": 0}, {}
     error = None
     with bar or _bar(path, None) as shown:
 
@@ -149,6 +156,8 @@ def execute(
 
         def done(cell, cell_index, execute_reply):
             shown.update(cell.cell_type == "code")
+            took.update(processor_seconds=client.processor_seconds())
+            took.update(peak_memory_gb=client.peak_memory_gb())
 
         out.parent.mkdir(parents=True, exist_ok=True)
         client = Notebook(
@@ -188,7 +197,7 @@ def execute(
     part = out.with_suffix(".part")
     nbformat.write(notebook, part)
     os.replace(part, out)
-    return Outcome(path.stem, seconds, _result(notebook), error)
+    return Outcome(path.stem, seconds, _result(notebook), error, **took)
 
 
 def sensible_jobs(scale: str = "sample") -> int:
@@ -201,6 +210,23 @@ def sensible_jobs(scale: str = "sample") -> int:
     if scale != "sample" or Path("/proc/driver/nvidia/version").exists():
         return 1
     return max(1, min(usage.cores(), room, MOST))
+
+
+def outdated(names: list[str] | None, scale: str, force: bool = False) -> tuple[list, dict]:
+    """Return the chapters that are asked for, and the notes of those that are up to date.
+
+    Args:
+        force: take none for up to date.
+    """
+    notes = paths.RUNS / "notebooks" / scale
+    asked, made = chapters(names), {}
+    for path in asked:
+        out, note = notes / path.name, notes / f"{path.stem}.json"
+        if not force and note.exists() and out.exists():
+            found = json.loads(note.read_text("utf-8"))
+            if found["key"] == _key(path, scale):
+                made[path] = found
+    return asked, made
 
 
 def run(
@@ -230,26 +256,22 @@ def run(
     Returns:
         the outcomes, in the order of the chapters.
     """
-    notes = paths.RUNS / "notebooks" / scale
-    asked, outcomes = chapters(names), {}
+    notes, outcomes = paths.RUNS / "notebooks" / scale, {}
+    asked, made = outdated(names, scale, force or in_place)
 
     def heard(outcome):
         outcomes[outcome.chapter] = outcome
         if told:
             told(outcome)
 
-    left = []
-    for path in asked:
-        out, note = notes / path.name, notes / f"{path.stem}.json"
-        if note.exists() and out.exists() and not force and not in_place:
-            made = json.loads(note.read_text("utf-8"))
-            if made["key"] == _key(path, scale):
-                heard(Outcome(path.stem, made["seconds"], made["result"], cached=True))
-                continue
-        left.append(path)
+    for path, note in made.items():
+        heard(Outcome(path.stem, note["seconds"], note["result"], cached=True))
+    left = [path for path in asked if path not in made]
+    if jobs > 1:
+        left = forecast.longest_first(left)
 
     jobs = 1 if in_place else max(1, min(jobs, len(left)))
-    kernels, rows, shown = Kernels(jobs > 1, stall), queue.SimpleQueue(), {}
+    kernels, rows, shown = Kernels(jobs, stall), queue.SimpleQueue(), {}
     for row in range(jobs):
         rows.put(row)
 

@@ -198,21 +198,36 @@ def _run(args: argparse.Namespace) -> int:
         raise CatDogError(f"--jobs is {args.jobs}, but must be 1 or more.")
     if args.stall < 0:
         raise CatDogError(f"--stall is {args.stall:g}, but must be 0 (for ever) or more.")
-    from catdog import chapters, scales
+    import time
 
-    print(f"Photos: {scales.scale(args.scale).folder}")
+    from catdog import chapters, forecast
+
+    started = time.perf_counter()
+    if args.scale != "sample":
+        from catdog import scales
+
+        scales.scale(args.scale)  # says at once what is missing
+    asked, made = chapters.outdated(args.chapters, args.scale, args.force or args.in_place)
+    left = [path for path in asked if path not in made]
+    jobs = 1 if args.in_place else args.jobs or chapters.sensible_jobs(args.scale)
+    if left:
+        print(forecast.needs(left, args.scale, jobs, paths.photos(args.scale)), flush=True)
+        if args.scale == "sample":  # draws the photos, where they are missing
+            from catdog import scales
+
+            scales.scale("sample")
     outcomes = chapters.run(
-        args.chapters,
-        args.scale,
-        args.force,
-        args.in_place,
-        jobs=args.jobs or chapters.sensible_jobs(args.scale),
-        stall=args.stall,
+        args.chapters, args.scale, args.force, args.in_place, jobs=jobs, stall=args.stall
     )
+    seconds = time.perf_counter() - started
     print("\n" + chapters.summary(outcomes))
+    print(f"\n{forecast.longest(outcomes)}; everything {seconds:.0f} s")
     if not args.in_place:
-        print(f"\nThe executed chapters: {paths.RUNS / 'notebooks' / args.scale}")
+        print(f"The executed chapters: {paths.RUNS / 'notebooks' / args.scale}")
     print("Read on in the browser: make lab")
+    if args.record:
+        forecast.write(args.record, outcomes, seconds, jobs)
+        print(f"{args.record}: the record of this run")
     return int(any(outcome.error for outcome in outcomes))
 
 
@@ -234,6 +249,7 @@ def _run_parser(commands) -> None:
         metavar="SECONDS",
         help="give a chapter up that makes no progress for so long; 0: never; default: 300",
     )
+    one.add_argument("--record", type=Path, help="write down what each chapter took in this file")
     one.set_defaults(run_command=_run)
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from catdog import CatDogError
+from catdog import CatDogError, usage
 
 
 def devices(kind: str | None = None) -> list[str]:
@@ -59,10 +58,17 @@ def capability() -> float | None:
     return min((float(one) for one in found if one), default=None)
 
 
-def native_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16 natively (AVX512_BF16), not emulated."""
-    info = Path("/proc/cpuinfo")
-    return info.exists() and "avx512_bf16" in info.read_text()
+def half_precision() -> str | None:
+    """Return the 16-bit type that the machine computes in natively; None where it has none.
+
+    That is bfloat16 on a processor with AVX512_BF16, or a GPU from compute capability 8.0 on (A100,
+    A10G, L4); float16 on those from 7.0 on (V100, T4). Elsewhere either would be emulated, which
+    is many times slower than float32.
+    """
+    if gpus():
+        able = capability() or 0
+        return "bfloat16" if able >= 8 else "float16" if able >= 7 else None
+    return "bfloat16" if usage.native_bfloat16() else None
 
 
 def pretend(n: int) -> None:

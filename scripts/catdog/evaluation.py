@@ -14,7 +14,7 @@ from scipy.stats import binomtest, norm
 from scipy.stats import t as student
 from sklearn.metrics import log_loss, roc_auc_score
 
-from catdog import distribution, paths
+from catdog import hardware, paths
 from catdog.usage import peak_memory_gb
 
 
@@ -95,23 +95,6 @@ def measure(labels: np.ndarray, dog: np.ndarray, bins: int = 10) -> dict:
     }
 
 
-def hardware() -> dict:
-    """Name the machine: processor, cores, memory in GB, accelerators."""
-    import psutil
-
-    name = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].split(":", 1)[1].strip() if lines else name
-    return {
-        "processor": name,
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "gpus": distribution.gpus(),
-    }
-
-
 def versions() -> dict:
     """Return the versions of Python and of the libraries a result depends on."""
     found = {"python": platform.python_version()}
@@ -134,7 +117,7 @@ def write_record(path: str | Path, record: dict) -> None:
     full = {
         **record,
         "peak_memory_gb": round(peak_memory_gb(), 2),
-        "hardware": hardware(),
+        "hardware": {**hardware.describe(), "matrix_gflops": hardware.matrix_rates()},
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }

@@ -21,7 +21,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from catdog import CatDogError, backbones, data, distribution, no_bar, onnxfile, paths, pipeline
+from catdog import (
+    CatDogError,
+    backbones,
+    data,
+    distribution,
+    no_bar,
+    onnxfile,
+    paths,
+    pipeline,
+    usage,
+)
 
 SHARD = 512
 
@@ -167,7 +177,7 @@ def way(backbone: str) -> str:
         return "keras"
     if backbones.about(backbone).package:
         return "onnx" if keras.backend.backend() == "tensorflow" else "keras"
-    return "bfloat16" if distribution.native_bfloat16() else "keras"
+    return "bfloat16" if usage.native_bfloat16() else "keras"
 
 
 def runner(

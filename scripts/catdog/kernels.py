@@ -14,7 +14,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from traitlets import Type
 
-from catdog import CatDogError
+from catdog import CatDogError, usage
 
 LOOK = 0.2  # seconds after which a channel looks again for a message
 STALL = 300.0  # seconds without any progress after which a chapter is given up
@@ -85,8 +85,16 @@ class Notebook(NotebookClient):
                 used = process.cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            total += used.user + used.system
+            ended = getattr(used, "children_user", 0.0) + getattr(used, "children_system", 0.0)
+            total += used.user + used.system + ended
         return total
+
+    def peak_memory_gb(self) -> float:
+        """Return the kernel's largest resident memory so far, in GB; 0 where there is none."""
+        try:
+            return usage.peak_memory_gb(self.km.provisioner.pid)
+        except (psutil.NoSuchProcess, AttributeError, OSError, ValueError):
+            return 0.0
 
     async def stalled(self, after: float) -> None:
         """Return when the kernel has neither sent nor computed anything for `after` seconds.
@@ -108,10 +116,10 @@ class Stalled(CatDogError):
 
 
 class Kernels:
-    """The kernels that execute chapters now, so that all of them can be stopped at once."""
+    """The kernels that execute chapters now, at most `jobs`: all of them can be stopped at once."""
 
-    def __init__(self, several: bool = False, stall: float | None = STALL):
-        self.several, self.stall, self.stopped = several, stall or None, False
+    def __init__(self, jobs: int = 1, stall: float | None = STALL):
+        self.jobs, self.stall, self.stopped = jobs, stall or None, False
         self._lock = threading.Lock()
         self._running = {}
 

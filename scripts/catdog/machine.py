@@ -23,6 +23,7 @@ from catdog import (
     distribution,
     evaluation,
     features,
+    hardware,
     models,
     no_bar,
     paths,
@@ -67,23 +68,6 @@ def _driver() -> str | None:
     return said.split("\n")[0].strip() or None
 
 
-def matrix_rate(n: int = 1024, dtype: str = "float32", seconds: float = 0.5) -> float:
-    """Return how many 10⁹ operations a second a product of two n×n matrices does (2n³ each)."""
-    a = keras.ops.cast(np.random.default_rng(0).normal(size=(n, n)), dtype)
-
-    def once():
-        started = time.perf_counter()
-        product = keras.ops.matmul(a, a)
-        float(keras.ops.cast(product[0, 0], "float32"))  # waits until it is there
-        return time.perf_counter() - started
-
-    once()
-    times, until = [], time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < until:
-        times.append(once())
-    return 2 * n**3 / float(np.median(times)) / 1e9
-
-
 def step_rate(precision: str = "float32", batch_size: int = 64, seconds: float = 2.0) -> float:
     """Return how many photos a second the training step of chapter 6 takes, one batch repeated.
 
@@ -109,20 +93,24 @@ def step_rate(precision: str = "float32", batch_size: int = 64, seconds: float =
     return batch_size / float(np.median(times))
 
 
-def check(precisions=PRECISIONS[:2], size: int | None = None, seconds: float = 2.0) -> dict:
+def check(precisions=None, size: int | None = None, seconds: float = 2.0) -> dict:
     """Measure this machine in a few seconds: matrix products and training steps.
 
     Args:
+        precisions: by default float32 and, where the machine has one, its native half precision.
         size: of the matrices; by default 1024, on a GPU 8192, which takes more to be kept busy.
 
     Returns:
         about, and for each precision gflops and images_per_second of a step of 64 photos.
     """
+    if precisions is None:
+        half = distribution.half_precision()
+        precisions = ["float32"] + ([f"mixed_{half}"] if half else [])
     size = size or (8192 if distribution.gpus() else 1024)
     found = {"about": about(), "matrix_size": size, "gflops": {}, "images_per_second": {}}
     for precision in precisions:
         dtype = precision.removeprefix("mixed_")
-        found["gflops"][precision] = round(matrix_rate(size, dtype, seconds / 4), 1)
+        found["gflops"][precision] = round(hardware.matrix_rate(size, dtype, seconds / 4), 1)
         found["images_per_second"][precision] = round(step_rate(precision, 64, seconds), 1)
     return found
 
@@ -267,7 +255,7 @@ def measure(
     recipe = replace(training.IMPROVED, epochs=epochs or training.IMPROVED.epochs)
     settings = {
         "dataset": data.reference(folder),
-        "hardware": evaluation.hardware(),
+        "hardware": hardware.describe(),
         "backend": keras.backend.backend(),
         "recipe": asdict(recipe),
         "backbone": backbone,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from catdog import bench, evaluation, growth, paths, prediction
+from catdog import bench, evaluation, forecast, growth, hardware, paths, prediction
 
 
 def results() -> str:
@@ -79,7 +79,7 @@ def results() -> str:
     lines.append(
         f"\n{r['dataset']['counts']['train']['cat']:,} cats and "
         f"{r['dataset']['counts']['train']['dog']:,} dogs to train on, "
-        f"{r['hardware']['processor']} with {r['hardware']['cores']} cores, {r['date']}."
+        f"{_machine(r)}"
     )
     return "\n".join(lines)
 
@@ -159,7 +159,7 @@ def _markdown(table: list[list[str]]) -> list[str]:
 
 def _machine(r: dict) -> str:
     """Where and when a record was made."""
-    return f"{r['hardware']['processor']} with {r['hardware']['cores']} cores, {r['date']}."
+    return f"{hardware.label(r['hardware'])}, {r['date']}."
 
 
 def chapters() -> str:
@@ -199,7 +199,7 @@ def card(key: str = "improved") -> str:
         ),
     ):
         lines.append(f"| {name} | {text(both[0])} | {text(both[1])} |")
-    lines.append(f"\n{r['hardware']['processor']}, {r['hardware']['cores']} cores, {r['date']}.")
+    lines.append(f"\n{_machine(r)}")
     return "\n".join(lines)
 
 
@@ -257,8 +257,23 @@ def examined() -> str:
     lines += ["| pictures | of them | refused | AUROC |", "| --- | --- | --- | --- |"]
     for row in refusal["strangers"]:
         lines.append(f"| {row['kind']} | {row['n']} | {row['refused']:.1%} | {row['auroc']:.3f} |")
-    lines.append(f"\n{r['hardware']['processor']}, {r['hardware']['cores']} cores, {r['date']}.")
+    lines.append(f"\n{_machine(r)}")
     return "\n".join(lines)
+
+
+def times() -> str:
+    """How long all chapters take at sample scale, on two kinds of processor."""
+    parts = []
+    for name in forecast.RECORDS.values():
+        path = paths.MODELS / "records" / f"{name}.json"
+        r = json.loads(path.read_text("utf-8"))
+        rate = f"{r['hardware']['matrix_gflops']['float32']:.0f} GFLOP/s"
+        minutes = f"{r['seconds'] / 60:.1f} min"
+        parts.append(f"{minutes} on an {hardware.label(r['hardware'])} ({rate} in float32)")
+    return (
+        f"After the installation all chapters take {parts[0]}, {parts[1]}, each quiet "
+        f"({r['date']}). `make run` says at its start about how long it will take on yours."
+    )
 
 
 DEFAULT_RECORD = "fine-tuned-efficientnet-lite2"
@@ -270,6 +285,7 @@ PARTS = {
     "chapters": chapters,
     "results": results,
     "speed": speed,
+    "times": times,
 }
 
 

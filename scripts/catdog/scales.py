@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catdog import CatDogError, data, paths, sources, training
+from catdog import CatDogError, data, paths, pipeline, sources, training
 from catdog.pipeline import Augmentation
 from catdog.training import Recipe
 
@@ -17,24 +17,29 @@ class Scale:
 
     Attributes:
         folder: the organized photos.
+        size: height and width of the photos that chapter 6 trains on; the article's is 150.
         article, improved: the recipes of the CNN from scratch, with their epochs.
     """
 
     name: str
     folder: Path
+    size: int
     article: Recipe
     improved: Recipe
 
 
+SMALL = 64  # less than a fifth of the work, where the size is not the point
 SCALES = {
     "sample": Scale(
         "sample",
-        paths.DATA / "sample",
-        article=replace(training.ARTICLE, epochs=10, precision="fastest"),
+        paths.photos("sample"),
+        size=SMALL,
+        article=replace(training.ARTICLE, decoded=SMALL, epochs=16, precision="fastest"),
         # a short run on few pictures gets going only with smaller steps and gentler changes
         improved=replace(
             training.IMPROVED,
-            epochs=10,
+            decoded=SMALL,
+            epochs=16,
             batch_size=32,
             learning_rate=1e-3,
             ema=0.98,
@@ -43,7 +48,7 @@ SCALES = {
             ),
         ),
     ),
-    "full": Scale("full", paths.DATA / "photos", training.ARTICLE, training.IMPROVED),
+    "full": Scale("full", paths.photos("full"), pipeline.SIZE, training.ARTICLE, training.IMPROVED),
 }
 
 

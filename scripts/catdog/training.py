@@ -233,8 +233,9 @@ class Muon(keras.optimizers.Muon):
 
     A kernel (h, w, c_in, c_out) is treated as the matrix (h·w·c_in, c_out): its momentum is
     replaced by the nearest matrix whose singular values are all about 1, so that a step moves
-    every direction alike. Three Newton-Schulz iterations in bfloat16 come near enough. Keras's
-    own class does so for dense layers only. All other weights are trained by Adam.
+    every direction alike. Three Newton-Schulz iterations come near enough, in bfloat16 too, where
+    the machine computes in it natively. Keras's own class does so for dense layers only. All other
+    weights are trained by Adam.
     """
 
     def _should_use_adamw(self, variable):
@@ -244,7 +245,9 @@ class Muon(keras.optimizers.Muon):
         ops = keras.ops
         self.assign_add(momentum, gradient + momentum * (self.momentum - 1))
         ahead = gradient + self.momentum * momentum
-        matrix = ops.cast(ops.reshape(ahead, (-1, ahead.shape[-1])), "bfloat16")
+        half = distribution.half_precision() == "bfloat16"
+        matrix = ops.reshape(ahead, (-1, ahead.shape[-1]))
+        matrix = ops.cast(matrix, "bfloat16" if half else "float32")
         update = ops.cast(self.zeropower_via_newtonschulz5(matrix, self.ns_steps), "float32")
         update = ops.reshape(self.lr_adjust(learning_rate * update), variable.shape)
         self.assign_sub(variable, update)
@@ -302,19 +305,13 @@ class _State(keras.callbacks.Callback):
 def resolved(recipe: Recipe) -> Recipe:
     """Return the recipe with the precision "fastest" replaced by this machine's.
 
-    That is bfloat16, with weights kept in float32, where the machine computes in it natively: a
-    processor with AVX512_BF16, or a GPU from compute capability 8.0 on (A100, A10G, L4); float16
-    on those from 7.0 on (V100, T4). Elsewhere either would be emulated, and slow.
+    That is 16 bits, with weights kept in float32, where the machine computes in them natively (see
+    `distribution.half_precision`), else float32.
     """
     if recipe.precision != "fastest":
         return recipe
-    if distribution.gpus():
-        able = distribution.capability() or 0
-        half = "mixed_bfloat16" if able >= 8 else "mixed_float16"
-        precision = half if able >= 7 else "float32"
-    else:
-        precision = "mixed_bfloat16" if distribution.native_bfloat16() else "float32"
-    return replace(recipe, precision=precision)
+    half = distribution.half_precision()
+    return replace(recipe, precision=f"mixed_{half}" if half else "float32")
 
 
 def _save_arrays(path: Path, arrays: list[np.ndarray]) -> None:

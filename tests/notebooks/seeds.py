@@ -1,0 +1,78 @@
+"""Measure how far the results of the chapters that train differ from one seed to another.
+
+Two processors round differently, and a training makes such differences grow until the two runs
+are as unlike as two seeds. So the seeds tell how far a result may lie from the committed one:
+test_notebooks.py takes its bounds from what this writes down.
+
+    python tests/notebooks/seeds.py 2 3 4 5 6     writes seeds.json beside it
+"""
+
+import json
+import re
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+
+from catdog import chapters, paths
+from catdog.kernels import Kernels
+
+RESULTS = Path(__file__).with_name("seeds.json")
+PLACES = (r"\bseed=1\b", r"set_random_seed\(1\)")  # where a chapter names the seed of its training
+
+
+def trained(notebook) -> bool:
+    """Whether a notebook prints the accuracy of a network that it trains."""
+    return any("accuracy" in cell.metadata.get("tags", []) for cell in notebook.cells)
+
+
+def shares(cell) -> list[float]:
+    """Return the percentages that a cell printed, as they stand there."""
+    printed = "".join(output.get("text", "") for output in cell.outputs)
+    return [float(share) for share in re.findall(r"(-?\d+(?:\.\d+)?)%", printed)]
+
+
+def with_seed(notebook, seed: int):
+    """Return the notebook with another seed for its trainings."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            for place in PLACES:
+                new = place.replace(r"\b", "").replace("\\", "").replace("1", str(seed))
+                cell.source = re.sub(place, new, cell.source)
+    return notebook
+
+
+def one(path: Path, seed: int, kernels: Kernels) -> dict[str, list[float]]:
+    """Execute a chapter with a seed; return {position of the cell: what it printed}."""
+    with tempfile.TemporaryDirectory() as folder:
+        changed, out = Path(folder) / path.name, Path(folder) / "out.ipynb"
+        nbformat.write(with_seed(nbformat.read(path, 4), seed), changed)
+        outcome = chapters.execute(changed, "sample", out, kernels=kernels)
+        assert outcome.error is None, outcome.error
+        cells = nbformat.read(out, 4).cells
+    return {
+        str(i): shares(cell)
+        for i, cell in enumerate(cells)
+        if "accuracy" in cell.metadata.get("tags", [])
+    }
+
+
+def main(seeds: list[int]) -> None:
+    """Execute the chapters with each seed, two at a time, and write down what they printed."""
+    asked = [path for path in chapters.chapters() if trained(nbformat.read(path, 4))]
+    jobs = [(path, seed) for seed in seeds for path in asked]
+    kernels, found = Kernels(2), {path.stem: {} for path in asked}
+    with ThreadPoolExecutor(2) as pool:
+        done = pool.map(lambda job: one(*job, kernels), jobs)
+        for (path, _), by_cell in zip(jobs, done, strict=True):
+            for cell, values in by_cell.items():
+                found[path.stem].setdefault(cell, []).append(values)
+    record = {"seeds": seeds, "percentages": found}
+    RESULTS.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    print(f"{RESULTS.relative_to(paths.ROOT)}: {len(seeds)} seeds of {', '.join(found)}")
+
+
+if __name__ == "__main__":
+    main([int(seed) for seed in sys.argv[1:]])
