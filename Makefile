@@ -3,7 +3,7 @@ PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
 
-.PHONY: help install install-dev run lab data train test pythons bench lint lock clean
+.PHONY: help install install-dev run lab data train test processors pythons bench lint lock clean
 help:
 	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
 	@echo "make lab     open the chapters in JupyterLab"
@@ -12,6 +12,7 @@ help:
 	@echo "make test    all tests            make lint   the style checks"
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"
+	@echo "make processors   the chapters that train, as on other kinds of processor"
 	@echo "make lock    the pins anew from pyproject.toml (PACKAGE=name: that one newer)"
 
 .venv/cpu.stamp: requirements/cpu.txt pyproject.toml
@@ -52,6 +53,9 @@ TESTERS ?= 3
 test: install-dev
 	$(BIN)/catdog data sample > /dev/null
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --durations 10
+
+processors: install-dev
+	CATDOG_PROCESSORS=all $(BIN)/python -m pytest tests/notebooks/test_processors.py
 
 pythons: install-dev
 	CATDOG_PYTHONS=1 $(BIN)/python -m pytest tests/unit/test_install.py -k other_python

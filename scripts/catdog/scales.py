@@ -34,12 +34,12 @@ SCALES = {
         "sample",
         paths.photos("sample"),
         size=SMALL,
-        article=replace(training.ARTICLE, decoded=SMALL, epochs=16, precision="fastest"),
+        article=replace(training.ARTICLE, decoded=SMALL, epochs=14, precision="fastest"),
         # a short run on few pictures gets going only with smaller steps and gentler changes
         improved=replace(
             training.IMPROVED,
             decoded=SMALL,
-            epochs=16,
+            epochs=14,
             batch_size=32,
             learning_rate=1e-3,
             ema=0.98,

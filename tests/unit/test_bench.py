@@ -93,7 +93,8 @@ def test_waiting_for_data_is_seen():
             yield x, y
 
     slow, quick = (bench.data_wait(network, batches(seconds), 8) for seconds in (0.2, 0))
-    assert slow["waiting"] > 0.4 and quick["waiting"] < 0.1 and slow["steps"] == 8
+    assert slow["waiting"] > 0.4 and slow["steps"] == 8
+    assert quick["waiting"] < slow["waiting"] / 4  # beside other tests, it too waits for a core
     assert slow["seconds_a_step"] > 0.2 + 0.5 * slow["seconds_a_repeated_step"]
 
 

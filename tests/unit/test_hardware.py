@@ -43,7 +43,7 @@ def test_fastest_precision_without_native_bfloat16_is_float32(monkeypatch):
     assert training.resolved(training.FAST).precision == "mixed_bfloat16"
 
 
-@pytest.mark.parametrize("half", ["bfloat16", None])
+@pytest.mark.parametrize("half", ["bfloat16", None] if usage.native_bfloat16() else [None])
 def test_muon_turns_a_gradient_into_a_step_of_equal_singular_values(monkeypatch, half):
     monkeypatch.setattr(distribution, "half_precision", lambda: half)
     variable = keras.Variable(np.zeros((3, 3, 4, 8), "float32"))

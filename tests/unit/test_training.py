@@ -130,7 +130,7 @@ def test_killed_at_random_moments_it_completes_to_the_same_result(photos_on_disk
         ]
 
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
-    rng, run = np.random.default_rng(), tmp_path / "killed"
+    rng, run = np.random.default_rng(7), tmp_path / "killed"
     for number in range(1, 4):
         process = subprocess.Popen(
             command(run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
