@@ -247,7 +247,7 @@ def test_an_interrupt_stops_all_and_writes_nothing(small_chapters):
 
 def test_how_many_at_once_follows_cores_memory_and_scale(monkeypatch):
     monkeypatch.setattr(chapters.os, "sched_getaffinity", lambda _: range(3), raising=False)
-    for gigabytes, jobs in ((1, 1), (9, 2), (64, 4)):
+    for gigabytes, jobs in ((1, 1), (9, 2), (64, 3)):
         free = SimpleNamespace(available=gigabytes * 2**30)
         monkeypatch.setattr(chapters.psutil, "virtual_memory", lambda free=free: free)
         assert chapters.sensible_jobs() == jobs
