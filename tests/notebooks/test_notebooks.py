@@ -124,6 +124,14 @@ def test_runs_from_a_fresh_kernel_and_says_the_same(path, executed):
     agreement.agree(path, folder / path.name)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("path", [p for p in CHAPTERS if p.stem[:2] == "14"], ids=lambda p: p.stem)
+def test_a_small_network_tells_the_drawings_apart(path, executed):
+    share = re.match(r"([\d.]+)%", executed[1][path.stem].result)[1]
+    assert float(share) > 90
+
+
 def test_every_chapter_that_trains_has_its_bounds():
     trained = {path.stem for path in CHAPTERS if seeds.trained(nbformat.read(path, 4))}
     assert trained == set(agreement.SEEDS) and len(trained) >= 3

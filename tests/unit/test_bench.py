@@ -92,9 +92,11 @@ def test_waiting_for_data_is_seen():
             time.sleep(seconds)
             yield x, y
 
-    slow, quick = (bench.data_wait(network, batches(seconds), 8) for seconds in (0.2, 0))
-    assert slow["waiting"] > 0.4 and slow["steps"] == 8
-    assert quick["waiting"] < slow["waiting"] / 4  # beside other tests, it too waits for a core
+    slow = bench.data_wait(network, batches(0.2), 8)
+    quick = min(  # beside other tests it may wait for a core: the quietest of three
+        (bench.data_wait(network, batches(0), 8) for _ in range(3)), key=lambda x: x["waiting"]
+    )
+    assert slow["waiting"] > 0.4 and quick["waiting"] < 0.1 and slow["steps"] == 8
     assert slow["seconds_a_step"] > 0.2 + 0.5 * slow["seconds_a_repeated_step"]
 
 
