@@ -164,7 +164,6 @@ def execute(
             notebook,
             timeout=None,
             kernel_name="python3",
-            shutdown_kernel="immediate",  # its outputs are here: two seconds less a chapter
             coalesce_streams=True,  # what a cell prints in many pieces is one text
             resources={"metadata": {"path": str(out.parent)}},
             on_cell_start=begun,

@@ -64,7 +64,9 @@ class Notebook(NotebookClient):
     """A notebook and its kernel; counts what the kernel sent for the cells so far."""
 
     def __init__(self, notebook, **how):
-        super().__init__(notebook, kernel_manager_class=Manager, **how)
+        # ended at once: a kernel that is asked to end takes two seconds, and its outputs are here
+        how = {"kernel_manager_class": Manager, "shutdown_kernel": "immediate", **how}
+        super().__init__(notebook, **how)
         self.messages = 0
 
     def process_message(self, msg, cell, cell_index):
@@ -133,7 +135,7 @@ class Kernels:
             if self.stopped:
                 return
             task, before = asyncio.current_task(), asyncio.all_tasks()
-            self._running[task] = client, asyncio.get_running_loop()
+            self._running[task] = asyncio.get_running_loop()
         work = asyncio.ensure_future(client.async_execute(**how))
         waits = {work}
         if self.stall:
@@ -149,7 +151,6 @@ class Kernels:
                 )
             work.result()
         finally:
-            client.shutdown_kernel = "immediate"
             with self._lock:
                 del self._running[task]
             rest = asyncio.all_tasks() - before  # what nbclient began to watch the kernel, too
@@ -163,6 +164,5 @@ class Kernels:
         """End them, from any thread; no other is started."""
         with self._lock:
             self.stopped = True
-            for task, (client, loop) in self._running.items():
-                client.shutdown_kernel = "immediate"
+            for task, loop in self._running.items():
                 loop.call_soon_threadsafe(task.cancel)

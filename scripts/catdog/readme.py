@@ -264,9 +264,8 @@ def examined() -> str:
 def times() -> str:
     """How long all chapters take at sample scale, on two kinds of processor."""
     parts = []
-    for name in forecast.RECORDS.values():
-        path = paths.MODELS / "records" / f"{name}.json"
-        r = json.loads(path.read_text("utf-8"))
+    records = evaluation.records()
+    for r in (records[name] for name in forecast.RECORDS.values()):
         rate = f"{r['hardware']['matrix_gflops']['float32']:.0f} GFLOP/s"
         minutes = f"{r['seconds'] / 60:.1f} min"
         parts.append(f"{minutes} on an {hardware.label(r['hardware'])} ({rate} in float32)")

@@ -32,8 +32,6 @@ def instruction_sets() -> list[str]:
 
     Where there is no /proc/cpuinfo it is what NumPy finds, in NumPy's words.
     """
-    import numpy as np
-
     info = Path("/proc/cpuinfo")
     if info.exists():
         flags = {
@@ -43,6 +41,8 @@ def instruction_sets() -> list[str]:
             for flag in line.split(":", 1)[1].split()
         }
         return [name for name in SETS if name in flags]
+    import numpy as np
+
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return [*simd.get("baseline", []), *simd.get("found", [])]
 
