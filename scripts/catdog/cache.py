@@ -31,12 +31,14 @@ def load(
     size: int = pipeline.SIZE,
     root: str | Path | None = None,
     progress: bool = True,
+    nearest: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, list[data.Photo]]:
     """Return what `pipeline.load` does, the photos decoded now by all cores, or once before.
 
     Args:
         split: "train", "validation", or None for all.
         root: where the pixels are kept, by default `features/`.
+        nearest: see `pipeline.resize`.
 
     Returns:
         images: uint8 (n, size, size, 3), 0 to 255, read-only: a part of it is read from the disk
@@ -55,6 +57,7 @@ def load(
         "size": size,
         "n": len(photos),
         "decoding": _decoding(),
+        **({"nearest": True} if nearest else {}),
     }
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:10]
     name = f"{Path(folder).name}-{about['split']}-pixels-{size}-{key}"
@@ -116,7 +119,8 @@ def _write(target: Path, where: list[Path], size: int, about: dict, progress: bo
         if not done:
             out.write(header)
         out.seek(len(header) + done * each)
-        for pixels in pipeline.file_batches(where[done:], 32, size):
+        nearest = about.get("nearest", False)
+        for pixels in pipeline.file_batches(where[done:], 32, size, nearest=nearest):
             out.write(pixels)
             done += len(pixels)
             if done % PIECE == 0 or done == len(where):

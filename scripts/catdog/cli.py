@@ -50,6 +50,7 @@ def _train(args: argparse.Namespace) -> None:
 
     from catdog import cache, data, evaluation, pipeline, prediction, training, transfer
 
+    evaluation.origin()
     if args.recipe not in training.RECIPES:
         known = ", ".join(training.RECIPES)
         raise CatDogError(f"no recipe is called {args.recipe!r}. The recipes: {known}.")
@@ -61,12 +62,16 @@ def _train(args: argparse.Namespace) -> None:
     recipe = training.resolved(recipe)
     name = f"{args.data.name}-{args.recipe}-{args.seed}" + ("-all" if args.all else "")
     run = args.run or paths.RUNS / name
-    train_set = cache.load(args.data, None if args.all else "train", recipe.decoded)[:2]
+
+    def photos(split):
+        return cache.load(args.data, split, recipe.decoded, nearest=recipe.nearest)[:2]
+
+    train_set = photos(None if args.all else "train")
     held_out = None
     if args.choose:
         train_set, held_out = pipeline.held_back(*train_set, args.choose)
     elif not args.all:
-        held_out = cache.load(args.data, "validation", recipe.decoded)[:2]
+        held_out = photos("validation")
     size = recipe.final_size
     if held_out is not None:
         held_out = pipeline.resized(held_out[0], size), held_out[1]

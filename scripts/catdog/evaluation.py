@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
 import platform
+import shlex
+import subprocess
+import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -112,10 +117,28 @@ def records(folder: str | Path | None = None) -> dict[str, dict]:
     return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("*.json"))}
 
 
+@cache
+def origin() -> dict:
+    """Return the command line and the git commit of this process, as far as they can be known.
+
+    The commit is that of the first call: a long run calls it when it begins.
+    """
+    found = {}
+    if Path(sys.argv[0]).stem in ("catdog", "__main__"):
+        found["command"] = shlex.join(["catdog", *sys.argv[1:]])
+    git = ("git", "-C", str(paths.ROOT), "describe", "--always", "--dirty", "--abbrev=40")
+    with contextlib.suppress(OSError):
+        said = subprocess.run([*git, "--exclude=*"], capture_output=True, text=True)
+        if said.returncode == 0:
+            found["commit"] = said.stdout.strip()
+    return found
+
+
 def write_record(path: str | Path, record: dict) -> None:
-    """Write a record as JSON, in one step, with hardware, versions and date added."""
+    """Write a record as JSON, in one step; its origin, hardware, versions and date are added."""
     full = {
         **record,
+        **origin(),
         "peak_memory_gb": round(peak_memory_gb(), 2),
         "hardware": {**hardware.describe(), "matrix_gflops": hardware.matrix_rates()},
         "versions": versions(),

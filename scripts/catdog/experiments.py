@@ -56,7 +56,7 @@ class Setup:
     rate: float = 2e-3
     weight_decay: float = 0.0
     schedule: str = "one-cycle"
-    augmentation: Augmentation | None = field(default_factory=partial(Augmentation, shear=0.0))
+    augmentation: Augmentation | None = field(default_factory=partial(Augmentation, zoom=0.2))
     colour: float = 0.0
     cutout: float = 0.0
     mixup: float = 0.0

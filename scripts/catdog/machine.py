@@ -143,7 +143,7 @@ def curve(n: int, folder: str, photos: int, epochs: int, batch_size: int) -> dic
     recipe = replace(QUICK, epochs=epochs, batch_size=batch_size)
 
     def build():
-        return models.article_cnn(centred=True, dropout=0.0)
+        return models.article_cnn(centred=True, dropout=(0, 0))
 
     with tempfile.TemporaryDirectory() as run:
         _, log = training.train(build, recipe, *sets, run, progress=False, devices=n)

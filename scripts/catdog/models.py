@@ -8,7 +8,9 @@ import keras
 from keras import layers
 
 
-def article_cnn(size: int = 150, centred: bool = False, dropout: float = 0.5) -> keras.Model:
+def article_cnn(
+    size: int = 150, centred: bool = False, dropout: tuple[float, float] = (0.25, 0.5)
+) -> keras.Model:
     """Build the article's network: 1,355,938 parameters at 150×150×3.
 
     Three convolutions with max pooling, then two dense layers. It takes photos (n, size, size, 3)
@@ -16,8 +18,10 @@ def article_cnn(size: int = 150, centred: bool = False, dropout: float = 0.5) ->
 
     Args:
         centred: map the pixels to [-1, 1] instead of the article's [0, 1].
-        dropout: the part of the 64 numbers that is switched off; the article's is a half.
+        dropout: which part of the last feature maps, and of the 64 activations, is switched off in
+            training; 0 for no such layer.
     """
+    early, late = dropout
     scale = layers.Rescaling(1 / 127.5, offset=-1) if centred else layers.Rescaling(1 / 255)
     return keras.Sequential(
         [
@@ -29,9 +33,10 @@ def article_cnn(size: int = 150, centred: bool = False, dropout: float = 0.5) ->
             layers.MaxPooling2D(),
             layers.Conv2D(64, 3, padding="same", activation="relu"),
             layers.MaxPooling2D(),
+            *([layers.Dropout(early)] if early else []),
             layers.Flatten(),
             layers.Dense(64, activation="relu"),
-            layers.Dropout(dropout),
+            *([layers.Dropout(late)] if late else []),
             layers.Dense(2),
             layers.Activation("softmax", dtype="float32", name="probabilities"),
         ],

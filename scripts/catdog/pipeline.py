@@ -7,9 +7,12 @@ core at it ahead of the training step, with any Keras backend.
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -31,11 +34,11 @@ cv2.setNumThreads(0)  # each batch is made by one thread; several are made at a 
 class Augmentation:
     """Random changes of a training photo, each drawn uniformly.
 
-    The first three are the article's, with the meaning Keras's legacy generator gave them.
+    The first three are the article's, with the meaning Keras's legacy generator gave them. Without
+    arguments, half of the photos are mirrored and nothing else happens.
 
     Attributes:
-        shear: largest angle, in degrees. (The article writes 0.2, meaning perhaps 20 %: its
-            photos are sheared by a fifth of a degree, which nobody can see.)
+        shear: largest angle, in degrees.
         zoom: each axis is scaled by its own factor in [1 - zoom, 1 + zoom].
         flip: mirror half of the photos left to right.
         rotate: largest angle, in degrees.
@@ -45,10 +48,12 @@ class Augmentation:
             this part of its area and all of it, fills the result (Szegedy et al. 2014, arXiv
             1409.4842, section 6). 1 for the whole photo.
         stretch: largest factor between the sides of that rectangle, as a logarithm.
+        nearest: take the nearest pixel instead of a mean of four, and turn about a point one pixel
+            below and right of the centre: so did Keras 2.0.8 (`preprocessing/image.py`).
     """
 
-    shear: float = 0.2
-    zoom: float = 0.2
+    shear: float = 0.0
+    zoom: float = 0.0
     flip: bool = True
     rotate: float = 0.0
     shift: float = 0.0
@@ -56,25 +61,37 @@ class Augmentation:
     contrast: float = 0.0
     crop: float = 1.0
     stretch: float = 0.0
+    nearest: bool = False
 
 
-ARTICLE = Augmentation()
+# The article writes shear_range=0.2. Its Keras, 2.0.8, took that for radians; since 2.1.3 (January
+# 2018) the same line means a fifth of a degree.
+ARTICLE = Augmentation(shear=math.degrees(0.2), zoom=0.2, nearest=True)
 
 
-def resize(pixels: np.ndarray, size: int = SIZE) -> np.ndarray:
-    """Stretch a photo, uint8 (h, w, 3), to (size, size, 3); a new pixel is a mean of old ones."""
+def resize(pixels: np.ndarray, size: int = SIZE, nearest: bool = False) -> np.ndarray:
+    """Stretch a photo, uint8 (h, w, 3), to (size, size, 3); a new pixel is a mean of old ones.
+
+    Args:
+        nearest: a new pixel is the old one it lies in, as in Pillow's `resize` with NEAREST.
+    """
+    if nearest:
+        return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
     shrinks = min(pixels.shape[:2]) > size
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(pixels, (size, size), interpolation=how)
 
 
-def decode(blob: bytes | np.ndarray, size: int = SIZE) -> np.ndarray:
+def decode(blob: bytes | np.ndarray, size: int = SIZE, nearest: bool = False) -> np.ndarray:
     """Decode a JPEG, upright as its EXIF says, and stretch it to uint8 (size, size, 3).
+
+    Args:
+        nearest: see `resize`.
 
     Raises:
         CatDogError: it is no picture that can be decoded.
     """
-    return resize(pixels_of(blob, size), size)
+    return resize(pixels_of(blob, sys.maxsize if nearest else size), size, nearest)
 
 
 def pixels_of(blob: bytes | np.ndarray, size: int = SIZE) -> np.ndarray:
@@ -114,9 +131,16 @@ def _jpeg_size(blob: np.ndarray) -> tuple[int, int]:
 
 
 def load(
-    folder: str | Path, split: str | None, size: int = SIZE, progress: bool = True
+    folder: str | Path,
+    split: str | None,
+    size: int = SIZE,
+    progress: bool = True,
+    nearest: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, list[data.Photo]]:
     """Decode a split of an organized data set into memory, in the manifest's order.
+
+    Args:
+        nearest: see `resize`.
 
     Returns:
         images: uint8 (n, size, size, 3), 0 to 255. 20,000 photos at 150×150 take 1.35 GB.
@@ -128,7 +152,7 @@ def load(
     images = np.empty((len(photos), size, size, 3), np.uint8)
 
     def put(i: int) -> None:
-        images[i] = _decode_file(paths[i], size)
+        images[i] = _decode_file(paths[i], size, partial(decode, nearest=nearest))
 
     done = data.by_all_cores(put, range(len(paths)))
     for _ in tqdm(
@@ -205,6 +229,8 @@ def transforms(n: int, height: int, width: int, how: Augmentation, rng) -> np.nd
         matrix = matrix * sides[:, None, :]
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     offset = centre - matrix @ centre + shift
+    if how.nearest:
+        offset += 1 - np.einsum("nab,bn->na", matrix, np.stack([mirror, one]))
     return np.concatenate([matrix, offset[:, :, None]], axis=2)
 
 
@@ -229,6 +255,7 @@ def augment(
         -1, 1, (2, n)
     )
     out = np.empty((n, height, width, 3), np.uint8)
+    interpolation = cv2.INTER_NEAREST if how.nearest else cv2.INTER_LINEAR
     for i in range(n):
         photo = images[i]
         if size is not None and min(photo.shape[:2]) > 2 * size:  # a quarter more, for crops
@@ -238,7 +265,7 @@ def augment(
             _of_the_original(matrices[i], photo, height, width),
             (width, height),
             dst=out[i],
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            flags=interpolation | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
         if how.brightness or how.contrast:
@@ -325,24 +352,29 @@ def file_batches(
     size: int = SIZE,
     augmentation: Augmentation | None = None,
     seed: int = 1,
+    nearest: bool = False,
 ) -> Iterator[np.ndarray]:
     """Yield one pass over JPEG files as uint8 batches (b, size, size, 3), in their order.
 
     For sets too large for memory, and to measure what decoding costs. A few batches are made ahead.
     With an augmentation a photo is interpolated once for both, its new size and its changes.
+
+    Args:
+        nearest: see `resize`; without an augmentation.
     """
+    how = partial(decode, nearest=nearest)
 
     def batch(start: int) -> np.ndarray:
         some = paths[start : start + batch_size]
         if augmentation is None:
-            return np.stack([_decode_file(path, size) for path in some])
+            return np.stack([_decode_file(path, size, how) for path in some])
         images = [_decode_file(path, size, pixels_of) for path in some]
         return augment(images, augmentation, (seed, start), size)
 
     yield from data.by_all_cores(batch, range(0, len(paths), batch_size))
 
 
-def _decode_file(path: str | Path, size: int, how: Callable = decode) -> np.ndarray:
+def _decode_file(path: str | Path, size: int, how: Callable) -> np.ndarray:
     try:
         return how(Path(path).read_bytes(), size)
     except OSError as error:

@@ -21,14 +21,19 @@ from catdog import CatDogError, distribution, models, no_bar, paths, pipeline
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained. The defaults are the article's.
+    """How a network is trained.
 
     Attributes:
         network: its name in `models.NETWORKS`.
         decoded: height and width to which the photos are decoded, before any augmentation.
-        schedule: "constant", or "one-cycle": a linear rise over the first tenth of the steps,
-            then half a cosine down to nothing (after Smith & Topin 2017, arXiv 1708.07120).
-        patience: epochs without a better validation loss before it stops; None for never.
+        nearest: take the nearest pixel when photos are resized (see `pipeline.resize`).
+        dropout: the parts that are switched off in the article's network, see `article_cnn`.
+        schedule: "constant"; "inverse time": the rate over 1 + decay × updates, as `decay` had it
+            in Keras 2; or "one-cycle": a linear rise over the first tenth of the steps, then half
+            a cosine down to nothing (after Smith & Topin 2017, arXiv 1708.07120).
+        patience: it stops at the first epoch after so many in a row without a better validation
+            loss. So did Keras 2.0.8; today's `EarlyStopping` does an epoch earlier. None for never.
+        keep: the "best" weights, those of the lowest validation loss, or the "last".
         ema: momentum of the running average of the weights that is validated and kept; None for
             the weights themselves.
         precision: a Keras dtype policy, or "fastest" (see `resolved`).
@@ -39,11 +44,13 @@ class Recipe:
         shown: height and width of the photos that the trained network is used on, if not those of
             its last epochs. Random crops show animals larger than whole photos do: larger photos
             make up for it (Touvron et al. 2019, arXiv 1906.06423).
-        judged: validate after each epoch and keep the best weights, instead of the last.
+        judged: validate after each epoch; without it, the last weights are kept.
     """
 
     network: str = "article_cnn"
     decoded: int = pipeline.SIZE
+    nearest: bool = False
+    dropout: tuple[float, float] = (0.0, 0.5)
     epochs: int = 36
     batch_size: int = 32
     optimizer: str = "sgd"
@@ -51,6 +58,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 0.0
     schedule: str = "constant"
+    decay: float = 0.0
     label_smoothing: float = 0.0
     patience: int | None = None
     ema: float | None = None
@@ -60,12 +68,13 @@ class Recipe:
     sizes: tuple[tuple[int, int], ...] = ()
     shown: int | None = None
     judged: bool = True
+    keep: str = "best"
     augmentation: pipeline.Augmentation = field(default_factory=pipeline.Augmentation)
 
     def build(self, size: int | None = None, **how) -> keras.Model:
         """Build the network; one that is trained on several sizes takes any if none is given."""
         if self.network == "article_cnn":
-            return models.article_cnn(size or self.decoded, self.centred)
+            return models.article_cnn(size or self.decoded, self.centred, self.dropout)
         return models.NETWORKS[self.network](size, **how)
 
     @property
@@ -82,7 +91,16 @@ class Recipe:
         return self.sizes[-1][1] if self.sizes else None
 
 
-ARTICLE = Recipe()
+ARTICLE = Recipe(
+    nearest=True,
+    dropout=(0.25, 0.5),
+    epochs=50,
+    schedule="inverse time",
+    decay=0.01 / 50,
+    patience=2,
+    keep="last",
+    augmentation=pipeline.ARTICLE,
+)
 STRONGER = pipeline.Augmentation(
     shear=15.0, zoom=0.3, rotate=15.0, shift=0.1, brightness=0.3, contrast=0.3
 )
@@ -116,7 +134,7 @@ FAST = Recipe(
     ema=0.99,
     precision="fastest",
     judged=False,
-    augmentation=pipeline.Augmentation(shear=0.0, zoom=0.0, crop=0.5, stretch=0.3),
+    augmentation=pipeline.Augmentation(crop=0.5, stretch=0.3),
 )
 # The most that a network from scratch gets out of 16,000 photos in an hour or two (chapter 14)
 BEST = replace(
@@ -128,18 +146,31 @@ BEST = replace(
     shown=160,  # a crop of 0.35 to all of the area has 0.82 of the side in the mean: 128 / 0.82
     ema=0.998,
     augmentation=pipeline.Augmentation(
-        shear=0.0, zoom=0.0, crop=0.35, stretch=0.3, rotate=10.0, brightness=0.2, contrast=0.2
+        crop=0.35, stretch=0.3, rotate=10.0, brightness=0.2, contrast=0.2
     ),
 )
-# The article's recipe, ours, and ours with one thing taken back at a time, in a shorter run.
+# What each departure from the article's recipe costs, one at a time
+TODAY = replace(pipeline.ARTICLE, shear=0.2)  # what the article's line does in today's Keras
+DEPARTURES = {
+    "article-without-dropout-25": replace(ARTICLE, dropout=(0.0, 0.5)),
+    "article-without-decay": replace(ARTICLE, schedule="constant", decay=0.0),
+    "article-shear-of-today": replace(ARTICLE, augmentation=TODAY),
+    "article-resize-of-today": replace(
+        ARTICLE, nearest=False, augmentation=replace(pipeline.ARTICLE, nearest=False)
+    ),
+    "article-bfloat16": replace(ARTICLE, precision="mixed_bfloat16"),
+    "article-without-stopping": replace(ARTICLE, patience=None),
+}
+# Our recipe, and it with one thing taken back at a time, in a shorter run
 SHORT = replace(IMPROVED, epochs=8)
 RECIPES = {
     "article": ARTICLE,
     "improved": IMPROVED,
     "fast": FAST,
     "best": BEST,
+    **DEPARTURES,
     "ablation-reference": SHORT,
-    "without-augmentation": replace(SHORT, augmentation=pipeline.Augmentation()),
+    "without-augmentation": replace(SHORT, augmentation=replace(TODAY, nearest=False)),
     "without-adam": replace(SHORT, optimizer="sgd", learning_rate=0.03, weight_decay=5e-4),
     "without-one-cycle": replace(SHORT, schedule="constant", learning_rate=5e-4),
     "without-centring": replace(SHORT, centred=False),
@@ -157,9 +188,7 @@ RECIPES = {
         weight_decay=5e-4,
     ),
     "fast-without-growing": replace(FAST, sizes=((5, 64),), epochs=5),
-    "fast-without-crops": replace(
-        FAST, shown=None, augmentation=pipeline.Augmentation(shear=0.0, zoom=0.0)
-    ),
+    "fast-without-crops": replace(FAST, shown=None, augmentation=pipeline.Augmentation()),
     "fast-without-smoothing": replace(FAST, label_smoothing=0.0),
     "fast-without-averaging": replace(FAST, ema=None),
 }
@@ -213,8 +242,11 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
     rate = recipe.learning_rate
     if recipe.schedule == "one-cycle":
         rate = OneCycle(rate, recipe.epochs * steps_per_epoch)
+    elif recipe.schedule == "inverse time":
+        rate = keras.optimizers.schedules.InverseTimeDecay(rate, 1, recipe.decay)
     elif recipe.schedule != "constant":
-        raise CatDogError(f"unknown schedule {recipe.schedule!r}: use 'constant' or 'one-cycle'.")
+        known = "'constant', 'inverse time' or 'one-cycle'"
+        raise CatDogError(f"unknown schedule {recipe.schedule!r}: use {known}.")
     common = {"learning_rate": rate, "weight_decay": recipe.weight_decay or None}
     if recipe.ema is not None:
         common |= {"use_ema": True, "ema_momentum": recipe.ema}
@@ -256,9 +288,9 @@ class Muon(keras.optimizers.Muon):
 class _State(keras.callbacks.Callback):
     """After each epoch, save everything that the rest of the run depends on, in one step."""
 
-    def __init__(self, folder: Path, log: dict, seed: int):
+    def __init__(self, folder: Path, log: dict, seed: int, keep: str):
         super().__init__()
-        self.folder, self.log, self.seed = folder, log, seed
+        self.folder, self.log, self.seed, self.keep = folder, log, seed, keep
 
     def on_epoch_begin(self, epoch, logs=None):
         # Keras does not save where dropout's random numbers stand: begin each epoch anew
@@ -278,13 +310,16 @@ class _State(keras.callbacks.Callback):
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         loss = logs.get("val_loss", -epoch)  # without validation photos the last epoch is kept
-        if loss < self.log["best_loss"]:
+        better = loss < self.log["best_loss"]
+        if better:
             self.log |= {"best_loss": float(loss), "best_epoch": epoch + 1, "wait": 0}
-            best = self._averaged() if self._optimizer().use_ema else self.model.get_weights()
-            _save_arrays(new / "best.npz", best)
         else:
             self.log["wait"] += 1
-            shutil.copy(self.folder / f"epoch-{epoch:04d}" / "best.npz", new / "best.npz")
+        if better or self.keep == "last":
+            kept = self._averaged() if self._optimizer().use_ema else self.model.get_weights()
+            _save_arrays(new / "kept.npz", kept)
+        else:
+            shutil.copy(self.folder / f"epoch-{epoch:04d}" / "kept.npz", new / "kept.npz")
         self.model.save(new / "model.keras")
         (new / "log.json").write_text(json.dumps(self.log), "utf-8")
         os.replace(new, new.with_suffix(""))
@@ -352,7 +387,7 @@ def train(
     progress: bool = True,
     devices: int | str | list[str] | None = None,
 ) -> tuple[keras.Model, dict]:
-    """Train the network that `build()` returns and return it with its best weights, and a log.
+    """Train the network that `build()` returns and return it with the weights kept, and a log.
 
     Everything stands in the folder `run` after each epoch: call it again after a kill, at any
     point, and it goes on from the last whole epoch to the same result as an unbroken run. A folder
@@ -361,7 +396,6 @@ def train(
     Args:
         train_set, validation_set: uint8 images (n, h, w, 3) and labels (n,), as from
             `pipeline.load`. Without validation photos the last epoch's weights are kept.
-
         run: by default a folder of `runs/` that is named after the settings and the photos.
         devices: how many share each batch, or "all", or their names (see `distribution.choose`).
             Their number is none of the settings: a run may go on on another number of them.
@@ -413,7 +447,7 @@ def train(
         compile_model(model, recipe, steps, optimizer, weighted=bool(chosen))
         stopped = recipe.patience is not None and log["wait"] > recipe.patience
         if epoch < recipe.epochs and not stopped:
-            callbacks = [_State(run, log, seed), _Stop(recipe.patience, log)]
+            callbacks = [_State(run, log, seed, recipe.keep), _Stop(recipe.patience, log)]
             if recipe.ema is not None and validation_set is not None:  # to be judged by
                 callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
             if not no_bar(progress):
@@ -444,6 +478,6 @@ def train(
                 verbose=0,
             )
     model = build()
-    with np.load(_latest(run) / "best.npz") as best:
-        model.set_weights([best[name] for name in sorted(best.files)])
+    with np.load(_latest(run) / "kept.npz") as kept:
+        model.set_weights([kept[name] for name in sorted(kept.files)])
     return model, log

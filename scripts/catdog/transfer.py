@@ -30,7 +30,7 @@ FINE_TUNING = Recipe(
     learning_rate=1e-4,
     schedule="one-cycle",
     ema=0.99,
-    augmentation=Augmentation(shear=0.0, zoom=0.15, rotate=10.0, brightness=0.2, contrast=0.2),
+    augmentation=Augmentation(zoom=0.15, rotate=10.0, brightness=0.2, contrast=0.2),
 )
 
 
