@@ -46,9 +46,9 @@ def _data_parser(commands) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from dataclasses import asdict, replace
+    from dataclasses import replace
 
-    from catdog import cache, data, evaluation, pipeline, prediction, training, transfer
+    from catdog import evaluation, runs, training
 
     evaluation.origin()
     if args.recipe not in training.RECIPES:
@@ -59,66 +59,23 @@ def _train(args: argparse.Namespace) -> None:
         recipe = replace(recipe, epochs=args.epochs)
     if args.precision:
         recipe = replace(recipe, precision=args.precision)
-    recipe = training.resolved(recipe)
-    name = f"{args.data.name}-{args.recipe}-{args.seed}" + ("-all" if args.all else "")
-    run = args.run or paths.RUNS / name
-
-    def photos(split):
-        return cache.load(args.data, split, recipe.decoded, nearest=recipe.nearest)[:2]
-
-    train_set = photos(None if args.all else "train")
-    held_out = None
-    if args.choose:
-        train_set, held_out = pipeline.held_back(*train_set, args.choose)
-    elif not args.all:
-        held_out = photos("validation")
-    size = recipe.final_size
-    if held_out is not None:
-        held_out = pipeline.resized(held_out[0], size), held_out[1]
-    judge = held_out if recipe.judged else None
-    model, log = training.train(
-        recipe.build, recipe, train_set, judge, run, args.seed, devices=args.devices
-    )
-    path = run / "model.keras"
-    if recipe.sizes:  # what is kept, and measured, has one size, layers that any Keras can load,
-        weights, model = model.get_weights(), recipe.build(size, fused=False)
-        model.set_weights(weights)
-        transfer.save_small(model, path)  # and weights rounded to float16
-        model = prediction.load_model(path)
-    else:
-        model.save(path)
-    seconds = sum(log["seconds"])
-    record = {
-        "what": f"catdog train {args.recipe}" + (" --all" if args.all else ""),
-        "dataset": data.reference(args.data),
-        "model": {"name": model.name, "parameters": model.count_params(), "size": size},
-        "megabytes": round(path.stat().st_size / 1e6, 2),
-        "recipe": asdict(recipe),
-        "seed": args.seed,
-        "devices": args.devices or 1,
-        "epochs": len(log["seconds"]),
-        "best_epoch": log["best_epoch"],
-        "seconds": round(seconds, 1),
-        "processor_seconds": round(sum(log["processor_seconds"]), 1),
-        "images_per_second": round(len(train_set[0]) * len(log["seconds"]) / seconds, 1),
-        "history": log["history"],
-    }
-    if held_out is not None:
-        images, labels = held_out
-        of = "held-back training" if args.choose else "validation"
-        record["judged_by"] = f"{len(labels):,} {of} photos"
-        plain = evaluation.probabilities(model, images)
-        mirrored = evaluation.probabilities(model, images[:, :, ::-1])
-        record["validation"] = evaluation.measure(labels, plain)
-        record["validation_flip"] = evaluation.measure(labels, (plain + mirrored) / 2)
-        low, high = record["validation"]["interval"]
-        print(
-            f"{record['validation']['accuracy']:.2%} of {record['judged_by']} "
-            f"(95 % interval {low:.2%} to {high:.2%}); "
-            f"{record['validation_flip']['accuracy']:.2%} with mirror images averaged"
-        )
-    evaluation.write_record(run / "record.json", record)
-    print(f"{path}: the model\n{run / 'record.json'}: the record of the run")
+    if args.run and len(args.seed) > 1:
+        raise CatDogError("--run names the folder of one run: leave it out, or give one --seed.")
+    name = f"{args.data.name}-{args.recipe}"
+    what = f"catdog train {args.recipe}" + (" --all" if args.all else "")
+    records = []
+    for seed in args.seed:
+        run = args.run or paths.RUNS / f"{name}-{seed}{'-all' if args.all else ''}"
+        record = runs.run(recipe, args.data, run, seed, args.all, args.choose or 0, args.devices)
+        records.append({"what": what, **record})
+        if "validation" in record:
+            print(runs.line(record))
+        evaluation.write_record(run / "record.json", records[-1])
+        print(f"{run / 'model.keras'}: the model\n{run / 'record.json'}: the record of the run")
+    if len(records) > 1 and not args.all:
+        path = paths.RUNS / name / "record.json"
+        evaluation.write_record(path, {"what": what, **runs.joint(records)})
+        print(f"{path}: the record of all of them")
 
 
 def _train_parser(commands) -> None:
@@ -135,7 +92,9 @@ def _train_parser(commands) -> None:
     one.add_argument(
         "--precision", help="float32, mixed_bfloat16 or fastest; default: the recipe's"
     )
-    one.add_argument("--seed", type=int, default=1)
+    one.add_argument(
+        "--seed", type=int, nargs="+", default=[1], help="one, or several runs; default: 1"
+    )
     one.add_argument("--devices", help="how many GPUs share each batch, or all; default: 1")
     which = one.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="train on the validation photos too")

@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -386,6 +387,7 @@ def train(
     seed: int = 1,
     progress: bool = True,
     devices: int | str | list[str] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, dict]:
     """Train the network that `build()` returns and return it with the weights kept, and a log.
 
@@ -399,6 +401,8 @@ def train(
         run: by default a folder of `runs/` that is named after the settings and the photos.
         devices: how many share each batch, or "all", or their names (see `distribution.choose`).
             Their number is none of the settings: a run may go on on another number of them.
+        callbacks: further ones for `fit`, such as `keras.callbacks.CSVLogger`. They only look on:
+            they are none of the settings.
 
     Returns:
         the model, which computes in float32 whatever it was trained in, and the log: the history
@@ -447,11 +451,11 @@ def train(
         compile_model(model, recipe, steps, optimizer, weighted=bool(chosen))
         stopped = recipe.patience is not None and log["wait"] > recipe.patience
         if epoch < recipe.epochs and not stopped:
-            callbacks = [_State(run, log, seed, recipe.keep), _Stop(recipe.patience, log)]
+            own = [_State(run, log, seed, recipe.keep), _Stop(recipe.patience, log)]
             if recipe.ema is not None and validation_set is not None:  # to be judged by
-                callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+                own.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
             if not no_bar(progress):
-                callbacks.append(TqdmCallback(verbose=1, initial=epoch))
+                own.append(TqdmCallback(verbose=1, initial=epoch))
             batches = pipeline.training_batches(
                 *train_set,
                 recipe.batch_size,
@@ -473,7 +477,7 @@ def train(
                 epochs=recipe.epochs,
                 steps_per_epoch=steps,
                 validation_data=judging,
-                callbacks=callbacks,
+                callbacks=[*own, *callbacks],
                 shuffle=False,
                 verbose=0,
             )

@@ -55,7 +55,7 @@ def test_a_change_is_noticed(photos, make_zip, folder, tmp_path, monkeypatch):
     seen.add(tuple(load(folder, root, size=16)[0].ravel()))
     other = data.organize(make_zip(photos), tmp_path / "b", seed=2, progress=False)
     seen.add(tuple(load(other, root)[0].ravel()))
-    monkeypatch.setattr(pipeline, "resize", lambda x, size: np.zeros((size, size, 3), np.uint8))
+    monkeypatch.setattr(pipeline, "resize", lambda x, size, nearest: np.zeros((size, size, 3), np.uint8))
     seen.add(tuple(load(folder, root)[0].ravel()))
     assert len(seen) == len(list(root.iterdir())) == 5
 
@@ -105,7 +105,7 @@ def test_a_full_disk_is_explained_and_keeps_what_was_done(folder, tmp_path):
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "cache.PIECE = 8\n"
         "real = pipeline.file_batches\n"
-        "pipeline.file_batches = lambda w, b, s: real(w, 8, s)\n"
+        "pipeline.file_batches = lambda w, b, s, nearest: real(w, 8, s)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))\n"
         "try: cache.load(sys.argv[1], 'train', 24, sys.argv[2], progress=False)\n"
         "except CatDogError as error: print(error)\n"
@@ -132,7 +132,7 @@ def test_what_is_half_there_is_gone_on_with(folder, tmp_path, monkeypatch):
     whole, each = path.read_bytes(), 24 * 24 * 3
     real, decoded = pipeline.file_batches, []
     monkeypatch.setattr(
-        pipeline, "file_batches", lambda w, b, s: (decoded.append(len(w)), real(w, b, s))[1]
+        pipeline, "file_batches", lambda w, b, s, nearest: (decoded.append(len(w)), real(w, b, s))[1]
     )
     for length, left in (
         (0, 32),
@@ -154,7 +154,7 @@ def test_killed_midway_it_resumes_to_the_same_bytes(folder, tmp_path, kill_when)
         "import sys, time; from catdog import cache, pipeline\n"
         "cache.PIECE = 4\n"
         "real = pipeline.file_batches\n"
-        "def slow(where, batch_size, size):\n"
+        "def slow(where, batch_size, size, nearest):\n"
         "    for batch in real(where, 4, size):\n"
         "        time.sleep(0.3)\n"
         "        yield batch\n"

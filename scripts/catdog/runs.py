@@ -1,0 +1,104 @@
+"""Reference runs: train a recipe on organized photos; record what it cost and how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import t as student
+
+from catdog import cache, data, evaluation, pipeline, prediction, training, transfer
+from catdog.training import Recipe
+
+
+def run(
+    recipe: Recipe,
+    folder: str | Path,
+    out: str | Path,
+    seed: int = 1,
+    everything: bool = False,
+    held_back: int = 0,
+    devices: int | str | None = None,
+) -> dict:
+    """Train on the organized photos in `folder`; leave model.keras in `out`; return the record.
+
+    Called again with the same `out`, it goes on, or gives a finished run's result.
+
+    Args:
+        everything: train on the validation photos too, and measure nothing.
+        held_back: leave the validation photos alone and measure on so many training photos, which
+            are then not trained on.
+        devices: as for `training.train`.
+    """
+    out, recipe = Path(out), training.resolved(recipe)
+
+    def photos(split):
+        return cache.load(folder, split, recipe.decoded, nearest=recipe.nearest)[:2]
+
+    train_set, held_out = photos(None if everything else "train"), None
+    if held_back:
+        train_set, held_out = pipeline.held_back(*train_set, held_back)
+    elif not everything:
+        held_out = photos("validation")
+    size = recipe.final_size
+    if held_out is not None:
+        held_out = pipeline.resized(held_out[0], size), held_out[1]
+    judge = held_out if recipe.judged else None
+    model, log = training.train(recipe.build, recipe, train_set, judge, out, seed, devices=devices)
+    path = out / "model.keras"
+    if recipe.sizes:  # what is kept, and measured, has one size, layers that any Keras can load,
+        weights, model = model.get_weights(), recipe.build(size, fused=False)
+        model.set_weights(weights)
+        transfer.save_small(model, path)  # and weights rounded to float16
+        model = prediction.load_model(path)
+    else:
+        model.save(path)
+    seconds = sum(log["seconds"])
+    record = {
+        "dataset": data.reference(folder),
+        "model": {"name": model.name, "parameters": model.count_params(), "size": size},
+        "megabytes": round(path.stat().st_size / 1e6, 2),
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "devices": devices or 1,
+        "epochs": len(log["seconds"]),
+        "best_epoch": log["best_epoch"],
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(sum(log["processor_seconds"]), 1),
+        "images_per_second": round(len(train_set[0]) * len(log["seconds"]) / seconds, 1),
+        "history": log["history"],
+    }
+    if held_out is not None:
+        images, labels = held_out
+        of = "held-back training" if held_back else "validation"
+        record["judged_by"] = f"{len(labels):,} {of} photos"
+        plain = evaluation.probabilities(model, images)
+        mirrored = evaluation.probabilities(model, images[:, :, ::-1])
+        record["validation"] = evaluation.measure(labels, plain)
+        record["validation_flip"] = evaluation.measure(labels, (plain + mirrored) / 2)
+    return record
+
+
+def joint(records: list[dict]) -> dict:
+    """Put runs that differ in their seeds into one record, with mean and Student's interval.
+
+    The interval is that of the mean over seeds; each run has its own, for the choice of photos.
+    """
+    accuracies = np.array([record["validation"]["accuracy"] for record in records])
+    n, middle = len(accuracies), float(accuracies.mean())
+    half = student.ppf(0.975, n - 1) * accuracies.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return {
+        "accuracy": {"mean": middle, "low": middle - float(half), "high": middle + float(half)},
+        "runs": records,
+    }
+
+
+def line(record: dict) -> str:
+    """Say in a line how good a run is, if it was measured."""
+    low, high = record["validation"]["interval"]
+    return (
+        f"{record['validation']['accuracy']:.2%} of {record['judged_by']} "
+        f"(95 % interval {low:.2%} to {high:.2%}); "
+        f"{record['validation_flip']['accuracy']:.2%} with mirror images averaged"
+    )
