@@ -117,6 +117,11 @@ def records(folder: str | Path | None = None) -> dict[str, dict]:
     return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("*.json"))}
 
 
+def runs_of(record: dict) -> list[dict]:
+    """Return the runs of a record that joins several seeds; a record of one run is its only one."""
+    return record.get("runs", [record])
+
+
 @cache
 def origin() -> dict:
     """Return the command line and the git commit of this process, as far as they can be known.

@@ -173,6 +173,26 @@ def curves(history: dict, best_epoch: int | None = None):
     return figure
 
 
+def validation_curves(runs: dict):
+    """Validation loss and accuracy by epoch of several runs.
+
+    Args:
+        runs: a name for each way, with a list of histories {"val_loss", "val_accuracy"}, one a
+            seed; all lines of a way have one colour.
+    """
+    colours = (DOG, CAT, "#009E73", SOFT)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
+    for axis, name in zip(axes, ("val_loss", "val_accuracy"), strict=True):
+        for colour, (label, histories) in zip(colours, runs.items(), strict=False):
+            for i, history in enumerate(histories):
+                values = history[name]
+                epochs = range(1, len(values) + 1)
+                axis.plot(epochs, values, color=colour, lw=1.6, label=None if i else label)
+        axis.set(xlabel="epoch", title=name.replace("val_", "validation "))
+    axes[1].legend()
+    return figure
+
+
 def confusion(matrix, labels=("cat", "dog")):
     """Counts and rates: rows the truth, columns the guess."""
     matrix = np.asarray(matrix)

@@ -34,7 +34,7 @@ SCALES = {
         "sample",
         paths.photos("sample"),
         size=SMALL,
-        article=replace(training.ARTICLE, decoded=SMALL, epochs=14, precision="fastest"),
+        article=replace(training.ARTICLE, decoded=SMALL, epochs=10, patience=None),
         # a short run on few pictures gets going only with smaller steps and gentler changes
         improved=replace(
             training.IMPROVED,

@@ -55,7 +55,8 @@ def test_a_change_is_noticed(photos, make_zip, folder, tmp_path, monkeypatch):
     seen.add(tuple(load(folder, root, size=16)[0].ravel()))
     other = data.organize(make_zip(photos), tmp_path / "b", seed=2, progress=False)
     seen.add(tuple(load(other, root)[0].ravel()))
-    monkeypatch.setattr(pipeline, "resize", lambda x, size, nearest: np.zeros((size, size, 3), np.uint8))
+    black = np.zeros((24, 24, 3), np.uint8)
+    monkeypatch.setattr(pipeline, "resize", lambda pixels, size, nearest: black)
     seen.add(tuple(load(folder, root)[0].ravel()))
     assert len(seen) == len(list(root.iterdir())) == 5
 
@@ -131,9 +132,12 @@ def test_what_is_half_there_is_gone_on_with(folder, tmp_path, monkeypatch):
     (path,) = (tmp_path / "c").rglob("pixels.npy")
     whole, each = path.read_bytes(), 24 * 24 * 3
     real, decoded = pipeline.file_batches, []
-    monkeypatch.setattr(
-        pipeline, "file_batches", lambda w, b, s, nearest: (decoded.append(len(w)), real(w, b, s))[1]
-    )
+
+    def counted(where, batch_size, size, nearest):
+        decoded.append(len(where))
+        return real(where, batch_size, size)
+
+    monkeypatch.setattr(pipeline, "file_batches", counted)
     for length, left in (
         (0, 32),
         (100, 32),
