@@ -26,7 +26,7 @@ def main(numbers):
     )
 
     # JAX draws dropout's numbers for the whole batch, TensorFlow on each device its own
-    dropout = 0.5 if keras.backend.backend() == "jax" else 0.0
+    dropout = (0, 0.5) if keras.backend.backend() == "jax" else (0, 0)
 
     def train(run, devices):
         def build():
