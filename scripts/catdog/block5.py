@@ -127,6 +127,8 @@ class Tuning:
     def _kept(self, optimizer, epoch, compute) -> dict:
         which = {"optimizer": optimizer, "epoch": epoch}
         path = self.file(optimizer, epoch).with_suffix(".json")
+        if not self.file(optimizer, epoch).exists():  # its numbers alone are no use
+            path.unlink(missing_ok=True)
         return {**which, **bottleneck.kept(path, {**self.settings, **which}, compute)}
 
 
