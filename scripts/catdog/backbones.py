@@ -12,9 +12,15 @@ import importlib
 import importlib.util
 import math
 import os
+import shutil
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 from keras import layers
@@ -35,7 +41,9 @@ class Backbone:
         preprocessing: what its first layer does to pixels from 0 to 255.
         package: the Python package that ships its weights, or
         application: the module of `keras.applications`, and the class in it, that download them.
-        file, md5: the name and hash of the weights without top, as Keras downloads them.
+        file: the name of the weights without top, as Keras downloads them.
+        md5: the hash of that file, by which the weights are known; or
+        arrays_sha256: the hash of its arrays (see `hash_of`), by which they are known in any file.
     """
 
     size: int
@@ -46,6 +54,7 @@ class Backbone:
     application: tuple[str, str] | None = None
     file: str | None = None
     md5: str | None = None
+    arrays_sha256: str | None = None
     width: float = 1.0
     depth: float = 1.0
 
@@ -69,7 +78,7 @@ BACKBONES = {
         _CAFFE,
         application=("vgg16", "VGG16"),
         file="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        md5="6d6bbae143d832006294945121d1f1fc",
+        arrays_sha256="367e97357726fc9a76fcb2944e6cb9ef301eb42e4eb6cae2f6a7da7dedc6912d",
     ),
     "xception": Backbone(
         299,
@@ -122,8 +131,9 @@ def build(
     Args:
         name: one of `BACKBONES`.
         size: of the photos, by default the backbone's own.
-        weights: "imagenet", None for random ones, or the path of a file as Keras has them. The
-            environment variable CATDOG_WEIGHTS, a file or a folder, comes before a download.
+        weights: "imagenet", None for random ones, or the path of a file that Keras wrote: legacy
+            .h5, .weights.h5 or .keras. The environment variable CATDOG_WEIGHTS, a file or a folder
+            of them, comes before a download.
         top: with its classifier: logits (n, 1000) instead of maps (EfficientNet-Lite only).
         preprocess: with its own preprocessing as first layer; without, the caller's affair.
 
@@ -139,7 +149,7 @@ def build(
         if weights == "imagenet":
             _load_lite(model, name, known)
         elif weights is not None:
-            _load_file(model, Path(weights), None)
+            _load_file(model, Path(weights), known)
         return model
     if top:
         raise CatDogError(f"{name} is offered without its classifier only: leave top=False.")
@@ -148,16 +158,41 @@ def build(
     inner = application(include_top=False, weights=None, input_tensor=x)
     model = keras.Model(photos, inner.output, name=name)
     if weights is not None:
-        _load_file(model, _find(name, known, weights), known.md5)
+        _load_file(model, _find(name, known, weights), known)
     return model
+
+
+def available(name: str) -> bool:
+    """Whether a backbone's ImageNet weights are here, so that `build` downloads nothing.
+
+    They are when their package is installed, when CATDOG_WEIGHTS names a file of them, or when
+    Keras has downloaded them before. Whether the file is whole, `build` finds out.
+    """
+    known = about(name)
+    if known.package:
+        return importlib.util.find_spec(known.package) is not None
+    if mine := os.environ.get(WEIGHTS):
+        return _in(Path(mine).expanduser(), name, known).is_file()
+    return (_keras_home() / "models" / known.file).is_file()
+
+
+def _keras_home() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def _in(path: Path, name: str, known: Backbone) -> Path:
+    """The weights file at a path: itself, or in a folder that with Keras's name, or a short one."""
+    if not path.is_dir():
+        return path
+    short = path / f"{name}_notop.weights.h5"
+    return short if short.exists() and not (path / known.file).exists() else path / known.file
 
 
 def _find(name: str, known: Backbone, weights: str | Path) -> Path:
     """The weights file: given, or named by the environment variable, or downloaded."""
     mine = os.environ.get(WEIGHTS) if weights == "imagenet" else weights
     if mine:
-        path = Path(mine).expanduser()
-        path = path / known.file if path.is_dir() else path
+        path = _in(Path(mine).expanduser(), name, known)
         if not path.exists():
             raise CatDogError(f"{path}: there is no such weights file.")
         return path
@@ -173,15 +208,47 @@ def _find(name: str, known: Backbone, weights: str | Path) -> Path:
         ) from None
 
 
-def _load_file(model: keras.Model, path: Path, md5: str | None) -> None:
-    if md5 and hashlib.md5(path.read_bytes()).hexdigest() != md5:
-        raise CatDogError(
-            f"{path} is not the weights file of {model.name} (its MD5 is not {md5}): get it again."
-        )
+def hash_of(arrays: Iterable[np.ndarray]) -> str:
+    """Return the SHA-256 of float32 arrays, in the network's order.
+
+    For each array it is fed with its shape as Python prints it, "(3, 3, 3, 64)", then with its
+    numbers, row by row, the lowest byte first.
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(str(tuple(array.shape)).encode())
+        digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+    return digest.hexdigest()
+
+
+_KINDS = (".keras", ".weights.h5", ".h5")  # how Keras tells its files apart: by their names
+
+
+def _kind(path: Path) -> str:
+    """Which of _KINDS a file is, from what stands in it; an error of h5py's if it is none."""
+    if zipfile.is_zipfile(path):
+        return ".keras"
+    with h5py.File(path) as file:
+        return ".h5" if "layer_names" in file.attrs or "model_weights" in file else ".weights.h5"
+
+
+def _load_file(model: keras.Model, path: Path, known: Backbone) -> None:
+    wrong = CatDogError(
+        f"{path} does not hold the weights of {model.name} (it is damaged, changed, or another "
+        "network's): get it again."
+    )
+    if known.md5 and hashlib.md5(path.read_bytes()).hexdigest() != known.md5:
+        raise wrong
     try:
-        model.load_weights(path)
-    except Exception as error:
-        raise CatDogError(f"{path} does not fit {model.name}: {error}") from None
+        kind = _kind(path)
+        same = kind == next((kind for kind in _KINDS if path.name.endswith(kind)), None)
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers it leaves out
+            model.load_weights(path if same else shutil.copy(path, Path(folder) / f"weights{kind}"))
+    except Exception:  # h5py and Keras raise many kinds on damaged files
+        raise wrong from None
+    if known.arrays_sha256 and hash_of(model.get_weights()) != known.arrays_sha256:
+        raise wrong
 
 
 # --- EfficientNet-Lite ---------------------------------------------------------------------------

@@ -110,18 +110,27 @@ def _train_parser(commands) -> None:
 def _transfer(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from catdog import backbones, evaluation, transfer
+    from catdog import backbones, evaluation, features, transfer
 
     size = args.size or backbones.about(args.backbone).size
-    run = args.run or paths.RUNS / f"{args.data.name}-{args.how}-{args.backbone}-{size}"
+    of = "" if args.how == "vgg16" else f"-{args.backbone}-{size}"
+    run = args.run or paths.RUNS / f"{args.data.name}-{args.how}{of}"
     run.mkdir(parents=True, exist_ok=True)
+    if args.how == "vgg16":
+        from catdog import bottleneck_studies
+
+        studies = bottleneck_studies.Studies(args.data, run)
+        for part in bottleneck_studies.PARTS if args.part == "all" else [args.part]:
+            print(f"{studies.record(part)}: {bottleneck_studies.PARTS[part]}")
+        return
     if args.how == "study":
         record = transfer.study(args.data, args.backbone, size)
         evaluation.write_record(run / "record.json", record)
         print(f"{run / 'record.json'}: the record")
         return
     if args.how == "frozen":
-        model, record = transfer.frozen(args.data, args.backbone, size)
+        model, record = transfer.frozen(args.data, args.backbone, size, not args.no_mirror)
+        record["extraction"] = features.rate(args.data, args.backbone, size)
     else:
         start, _ = transfer.frozen(args.data, args.backbone, size)
         recipe = transfer.FINE_TUNING
@@ -130,7 +139,7 @@ def _transfer(args: argparse.Namespace) -> None:
         model, record = transfer.fine_tune(
             args.data, args.backbone, head, size, recipe, block, run / "training", args.seed
         )
-    for name in ("validation", "validation_flip"):
+    for name in filter(record.get, ("validation", "validation_flip")):
         v = record[name]
         low, high = v["interval"]
         print(
@@ -139,14 +148,33 @@ def _transfer(args: argparse.Namespace) -> None:
         )
     path = run / "model.keras"
     transfer.save_small(model, path)
-    record["file"] = transfer.judge_file(path, args.data)
+    record["file"] = transfer.judge_file(path, args.data, "validation_flip" in record)
     evaluation.write_record(run / "record.json", record)
     print(f"{path}: the model\n{run / 'record.json'}: the record of the run")
 
 
+VGG16_PARTS = ("article", "preprocessing", "assumed-labels", "averaged", "block5")
+
+
 def _transfer_parser(commands) -> None:
-    one = commands.add_parser("transfer", help="stand on a pretrained backbone; resumes")
-    one.add_argument("how", choices=("frozen", "fine-tune", "study"))
+    one = commands.add_parser(
+        "transfer",
+        help="stand on a pretrained backbone; resumes",
+        description="frozen: a new head on frozen features. fine-tune: then the upper blocks, too. "
+        "study: how many photos are enough, which labels look wrong. vgg16: the article's use of "
+        "VGG16 and what each of its choices cost, each part a record in the run's folder.",
+    )
+    one.add_argument("how", choices=("frozen", "fine-tune", "study", "vgg16"))
+    one.add_argument(
+        "--part",
+        choices=(*VGG16_PARTS, "all"),
+        default="article",
+        help="of vgg16. article: its head and features, labels read, five seeds; preprocessing: "
+        "with VGG's own instead of 1/255; assumed-labels: first half cats, as the article had it, "
+        "against the same splits read; averaged: average pooling and logistic regression; block5: "
+        "the last block fine-tuned. default: article",
+    )
+    one.add_argument("--no-mirror", action="store_true", help="of frozen: no mirror images")
     one.add_argument("--backbone", default="efficientnet-lite0", help="default: efficientnet-lite0")
     one.add_argument("--size", type=int, help="of the photos; default: the backbone's own")
     one.add_argument("--data", type=Path, default=paths.DATA / "photos", help="organized photos")

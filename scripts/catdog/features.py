@@ -11,8 +11,10 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -91,6 +93,9 @@ def extract(
     shard: int = SHARD,
     root: str | Path | None = None,
     limit: int | None = None,
+    nearest: bool = False,
+    precision: str | None = None,
+    layer: str | None = None,
     progress: bool = True,
 ) -> Features:
     """Return the features of a data set's photos, computed now or read from the cache.
@@ -106,6 +111,10 @@ def extract(
         shard: photos a file.
         root: where to keep them, by default `features/`.
         limit: only so many photos, the first of the manifest; all by default.
+        nearest: resize the photos by the nearest pixel, see `pipeline.resize`.
+        precision: "float32" to compute in it whatever is the fastest here, see `way`. The features
+            are kept in float16 in any case, to within a 2,000th of each.
+        layer: the backbone's layer whose maps are taken instead of the last.
 
     Raises:
         CatDogError: the data set, the backbone or its weights cannot be used, or a file in the
@@ -120,16 +129,17 @@ def extract(
         "manifest_sha256": data.about(folder)["manifest_sha256"],
         "split": split or "all",
         "backbone": backbone,
-        "weights": _identity(weights),
+        "weights": _identity(backbone, weights),
         "preprocessing": known.preprocessing if preprocess is True else f"x * {preprocess:.6g}",
         "size": size,
         "pool": pool,
         "flip": flip,
         "shard": shard,
         "n": len(photos),
+        **({"nearest": True} if nearest else {}),
+        **({"layer": layer} if layer else {}),
+        **({"precision": "bfloat16"} if way(backbone, precision) == "bfloat16" else {}),
     }
-    if way(backbone) == "bfloat16":
-        about["precision"] = "bfloat16"
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:10]
     name = f"{Path(folder).name}-{about['split']}-{backbone}-{size}-{key}"
     target = Path(root or paths.FEATURES) / name
@@ -141,14 +151,14 @@ def extract(
     ]
     labels = pipeline.labels_of(photos)
     if missing:
-        compute = runner(backbone, size, pool, weights, preprocess)
+        compute = runner(backbone, size, pool, weights, preprocess, precision, layer)
         left = sum(len(photos[at : at + shard]) for at, _ in missing)
         with tqdm(total=left, desc=name, unit="photo", disable=no_bar(progress)) as bar:
             for at, path in missing:
                 some = photos[at : at + shard]
                 where = [data.path_of(folder, photo) for photo in some]
                 values = []
-                for batch in pipeline.file_batches(where, batch_size, size):
+                for batch in pipeline.file_batches(where, batch_size, size, nearest=nearest):
                     batch = np.ascontiguousarray(batch[:, :, ::-1]) if flip else batch
                     values.append(compute(batch))
                     bar.update(len(batch))
@@ -158,26 +168,78 @@ def extract(
     return Features(shards, shape, labels, [photo.file for photo in photos], about)
 
 
-def _identity(weights: str | Path | None) -> str:
-    """What tells weights apart: their name, or the hash of their file."""
-    mine = os.environ.get(backbones.WEIGHTS) if weights == "imagenet" else weights
-    if mine and Path(mine).is_file():
-        return hashlib.sha256(Path(mine).read_bytes()).hexdigest()
-    return "random, seed 0" if weights is None else str(weights)
+def rate(
+    folder: str | Path,
+    backbone: str,
+    size: int | None = None,
+    n: int = 64,
+    rounds: int = 3,
+    weights: str | Path | None = "imagenet",
+) -> dict:
+    """Measure how fast `extract` is here, from JPEG files to averaged features.
+
+    The network is built, and has computed once, before the clock starts.
+
+    Returns:
+        images_per_second {median, low, high} of the rounds, processor_seconds_per_image (the least
+        of them; all cores added up, which other work at the same time changes less), way, n.
+    """
+    size = size or backbones.about(backbone).size
+    photos = data.manifest(folder, "train")[:n]
+    paths = [data.path_of(folder, photo) for photo in photos]
+    compute = runner(backbone, size, weights=weights)
+    clock, processor = [], []
+    for _ in range(rounds + 1):
+        started = time.perf_counter(), time.process_time()
+        for batch in pipeline.file_batches(paths, size=size):
+            compute(batch)
+        clock.append(time.perf_counter() - started[0])
+        processor.append(time.process_time() - started[1])
+    rates = len(paths) / np.array(clock[1:])
+    return {
+        "images_per_second": {
+            "median": float(np.median(rates)),
+            "low": float(rates.min()),
+            "high": float(rates.max()),
+        },
+        "processor_seconds_per_image": min(processor[1:]) / len(paths),
+        "way": way(backbone),
+        "n": len(paths),
+    }
 
 
-def way(backbone: str) -> str:
+def _identity(backbone: str, weights: str | Path | None) -> str:
+    """What tells weights apart: "imagenet" wherever the file lies, or the hash of their file."""
+    known = backbones.about(backbone)
+    if weights is None:
+        return "random, seed 0"
+    if weights == "imagenet" or known.md5 or known.arrays_sha256:  # `build` takes no others
+        return "imagenet"
+    return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+
+
+def way(backbone: str, precision: str | None = None) -> str:
     """Which way of computing is the fastest here: "keras", "onnx" or "bfloat16".
 
     On a processor, onnxruntime runs the small separate convolutions of EfficientNet more than twice
     as fast as TensorFlow does; the large ones of VGG16 gain as much from bfloat16, where the
     processor has it. `catdog bench features` measures it.
+
+    Args:
+        precision: "float32" leaves bfloat16 out.
+
+    Raises:
+        CatDogError: another precision.
     """
+    if precision not in (None, "float32"):
+        raise CatDogError(
+            f"unknown precision {precision!r}: use 'float32', or None for the fastest."
+        )
     if distribution.gpus():
         return "keras"
     if backbones.about(backbone).package:
         return "onnx" if keras.backend.backend() == "tensorflow" else "keras"
-    return "bfloat16" if usage.native_bfloat16() else "keras"
+    return "bfloat16" if precision is None and usage.native_bfloat16() else "keras"
 
 
 def runner(
@@ -186,14 +248,20 @@ def runner(
     pool: bool = True,
     weights: str | Path | None = "imagenet",
     preprocess: bool | float = True,
+    precision: str | None = None,
+    layer: str | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from photos, uint8 (n, size, size, 3), to float16 features as `extract`'s.
 
     It computes in float32, but for the large networks on a processor with bfloat16.
+
+    Raises:
+        CatDogError: see `extract`; and, of the function, a feature is too large for float16.
     """
-    how = way(backbone)
+    how = way(backbone, precision)
+    model_of = partial(_model, backbone, size, pool, weights, preprocess, layer)
     if how == "onnx":
-        model = _model(backbone, size, pool, weights, preprocess)
+        model = model_of()
         with tempfile.TemporaryDirectory() as folder:
             onnxfile.write(model, Path(folder) / "backbone.onnx")
             session = onnxfile.session(Path(folder) / "backbone.onnx")
@@ -208,20 +276,32 @@ def runner(
         try:
             if how == "bfloat16":
                 keras.config.set_dtype_policy("mixed_bfloat16")
-            model = _model(backbone, size, pool, weights, preprocess)
+            model = model_of()
         finally:
             keras.config.set_dtype_policy(policy)
 
         def compute(photos):
             return keras.ops.convert_to_numpy(model.predict_on_batch(photos.astype(np.float32)))
 
-    return lambda photos: compute(photos).astype(np.float16)
+    def run(photos):
+        with np.errstate(over="ignore"):
+            found = compute(photos).astype(np.float16)
+        if not np.isfinite(found).all():
+            raise CatDogError(f"a feature of {backbone} is no number that float16 can hold.")
+        return found
+
+    return run
 
 
-def _model(backbone, size, pool, weights, preprocess) -> keras.Model:
+def _model(backbone, size, pool, weights, preprocess, layer=None) -> keras.Model:
     if weights is None:
         keras.utils.set_random_seed(0)
     inner = backbones.build(backbone, size, weights, preprocess=preprocess is True)
+    if layer is not None:
+        names = [one.name for one in inner.layers]
+        if layer not in names:
+            raise CatDogError(f"{backbone} has no layer {layer!r}. It has: {', '.join(names)}.")
+        inner = keras.Model(inner.inputs, inner.get_layer(layer).output)
     photos = keras.Input(inner.input_shape[1:])
     x = photos if preprocess is True else keras.layers.Rescaling(preprocess)(photos)
     x = inner(x)

@@ -124,14 +124,20 @@ def temperature(labels: np.ndarray, logits: np.ndarray) -> float:
 
 
 def frozen(
-    folder: str | Path, backbone: str, size: int | None = None, progress: bool = True, **how
+    folder: str | Path,
+    backbone: str,
+    size: int | None = None,
+    mirror: bool = True,
+    progress: bool = True,
+    **how,
 ) -> tuple[keras.Model, dict]:
     """Train a new head on frozen features of the training photos; measure on the others.
 
-    The mirror image of each training photo is a training photo too. Nothing is chosen on the
-    validation photos.
+    Nothing is chosen on the validation photos.
 
     Args:
+        mirror: the mirror image of each training photo is a training photo too, and the answers to
+            a photo and to its mirror image are averaged as well. It doubles the extraction.
         how: passed on to `features.extract`.
 
     Returns:
@@ -139,36 +145,38 @@ def frozen(
     """
     size = size or backbones.about(backbone).size
 
-    def both(split):
-        pair = [
+    def values(split):
+        found = [
             features.extract(folder, split, backbone, size, flip=flip, progress=progress, **how)
-            for flip in (False, True)
+            for flip in ((False, True) if mirror else (False,))
         ]
-        return np.asarray(pair[0]), np.asarray(pair[1]), pair[0].labels
+        return [np.asarray(f) for f in found], found[0].labels
 
-    plain, mirrored, labels = both("train")
+    (plain, *mirrored), labels = values("train")
     extracted = time.perf_counter()
-    weights, bias, penalty = fit_head(plain, labels, mirrored)
+    weights, bias, penalty = fit_head(plain, labels, *mirrored)
     fitted = time.perf_counter()
-    plain, mirrored, truth = both("validation")
-    logits = [x.astype(np.float64) @ weights + bias for x in (plain, mirrored)]
-    model = classifier(
-        backbone, size, (weights, bias), weights=how.get("weights", "imagenet"), dropout=0.0
-    )
+    x, truth = values("validation")
+    logits = [one.astype(np.float64) @ weights + bias for one in x]
+    from_ = how.get("weights", "imagenet")
+    model = classifier(backbone, size, (weights, bias), weights=from_, dropout=0.0)
     record = {
-        "what": f"catdog transfer frozen --backbone {backbone} --size {size}",
+        "what": f"catdog transfer frozen --backbone {backbone} --size {size}"
+        + ("" if mirror else " --no-mirror"),
         "dataset": data.reference(folder),
         "model": {
             "name": model.name,
             "parameters": model.count_params(),
             "trained": int(weights.size + 1),
+            "backbone": backbone,
             "size": size,
         },
         "recipe": {"head": "logistic regression", "C": penalty, "chosen_by": "5-fold"},
         "seconds_of_the_head": round(fitted - extracted, 1),
         "validation": evaluation.measure(truth, expit(logits[0])),
-        "validation_flip": evaluation.measure(truth, expit(np.mean(logits, axis=0))),
     }
+    if mirror:
+        record["validation_flip"] = evaluation.measure(truth, expit(np.mean(logits, axis=0)))
     return model, record
 
 
@@ -331,19 +339,22 @@ def save_small(model: keras.Model, path: str | Path) -> None:
     os.replace(part, path)
 
 
-def judge_file(path: str | Path, folder: str | Path) -> dict:
+def judge_file(path: str | Path, folder: str | Path, mirror: bool = True) -> dict:
     """Measure a saved model, as `catdog predict` uses it, on the validation photos.
 
+    Args:
+        mirror: average the answers to a photo and to its mirror image.
+
     Returns:
-        its megabytes (of 10⁶ bytes), images per second, and "validation_flip".
+        its megabytes (of 10⁶ bytes), images per second, and "validation_flip", or "validation".
     """
     model = keras.models.load_model(path, compile=False)
     images, truth, _ = pipeline.load(folder, "validation", model.inputs[0].shape[1])
     started = time.perf_counter()
-    dog = evaluation.probabilities(model, images, flip=True)
+    dog = evaluation.probabilities(model, images, flip=mirror)
     seconds = time.perf_counter() - started
     return {
         "megabytes": round(Path(path).stat().st_size / 1e6, 2),
         "images_per_second": round(len(images) / seconds, 1),
-        "validation_flip": evaluation.measure(truth, dog),
+        f"validation{'_flip' if mirror else ''}": evaluation.measure(truth, dog),
     }

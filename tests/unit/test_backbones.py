@@ -3,11 +3,13 @@
 import io
 import os
 import pickle
+import shutil
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -61,17 +63,118 @@ def test_unknown_name_lists_the_known():
         backbones.build("vgg61")
 
 
-def test_weights_file_is_checked_and_used(tmp_path, monkeypatch):
+ROOT = Path(__file__).parents[2]
+SHORT = "vgg16_notop.weights.h5"
+
+
+@pytest.fixture(scope="session")
+def vgg16_file():
+    """VGG16's ImageNet weights, which are not part of the project."""
+    mine = os.environ.get(backbones.WEIGHTS)
+    path = Path(mine) if mine else ROOT.parent / "shared" / "vgg16"
+    path = backbones._in(path, "vgg16", backbones.about("vgg16"))
+    if not path.is_file():
+        pytest.skip(f"VGG16's weights are not here: set {backbones.WEIGHTS} to their file")
+    return path
+
+
+def as_legacy(model, path):
+    """Write weights as Keras 2 did, and as the file that Keras downloads is."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{w.name}:0".encode() for w in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, array in zip(names, layer.get_weights(), strict=True):
+                group.create_dataset(name.decode(), data=array)
+    return path
+
+
+def vgg16():
+    return keras.applications.VGG16(include_top=False, weights=None)
+
+
+def test_vgg16_is_known_by_its_arrays_in_every_kind_of_file(vgg16_file, tmp_path, monkeypatch):
+    monkeypatch.setenv(backbones.WEIGHTS, str(vgg16_file))
+    wanted = backbones.build("vgg16", 64).get_weights()
+    assert backbones.hash_of(wanted) == backbones.about("vgg16").arrays_sha256
+    plain = vgg16()
+    plain.set_weights(wanted)
+    (tmp_path / "one").mkdir()
+    legacy = as_legacy(plain, tmp_path / "one" / backbones.about("vgg16").file)
+    plain.save(tmp_path / "vgg16.keras")
+    (tmp_path / "two").mkdir()
+    plain.save_weights(tmp_path / "two" / SHORT)
+    under_a_wrong_name = tmp_path / "three" / backbones.about("vgg16").file
+    under_a_wrong_name.parent.mkdir()
+    shutil.copy(tmp_path / "two" / SHORT, under_a_wrong_name)
+    for path in (legacy, legacy.parent, tmp_path / "vgg16.keras", tmp_path / "two",
+                 tmp_path / "three"):  # fmt: skip
+        monkeypatch.setenv(backbones.WEIGHTS, str(path))
+        assert backbones.available("vgg16")
+        found = backbones.build("vgg16", 96).get_weights()
+        assert all(np.array_equal(a, b) for a, b in zip(wanted, found, strict=True)), path
+
+
+@pytest.mark.parametrize("kind", ["legacy", "weights"])
+def test_one_changed_number_or_a_missing_end_is_refused(kind, vgg16_file, tmp_path):
+    path = tmp_path / SHORT
+    if kind == "legacy":
+        plain = vgg16()
+        plain.load_weights(vgg16_file)
+        as_legacy(plain, path := tmp_path / backbones.about("vgg16").file)
+        place = "block5_conv3/block5_conv3/bias:0"
+    else:
+        shutil.copyfile(vgg16_file, path)
+        place = "layers/conv2d_12/vars/1"
+    backbones.build("vgg16", 64, path)
+    with h5py.File(path, "r+") as file:
+        file[place][511] = np.nextafter(file[place][511], np.float32(9))
+    with pytest.raises(CatDogError, match="does not hold the weights of vgg16.*get it again"):
+        backbones.build("vgg16", 64, path)
+    whole = path.read_bytes()
+    for n in (len(whole) - 1000, len(whole) // 2, 100, 0):
+        path.write_bytes(whole[:n])
+        with pytest.raises(CatDogError, match="does not hold the weights of vgg16"):
+            backbones.build("vgg16", 64, path)
+
+
+def test_weights_of_another_network_or_of_none_are_refused(tmp_path, monkeypatch):
     random = backbones.build("vgg16", 64, weights=None)
     path = tmp_path / backbones.about("vgg16").file
-    keras.Model(random.inputs, random.output).save_weights(tmp_path / "mine.weights.h5")
+    random.save_weights(tmp_path / "mine.weights.h5")
     os.rename(tmp_path / "mine.weights.h5", path)
-    monkeypatch.setenv(backbones.WEIGHTS, str(tmp_path))
-    with pytest.raises(CatDogError, match="not the weights file of vgg16"):
-        backbones.build("vgg16", 64)
+    backbones.build("xception", 71, weights=None).save_weights(tmp_path / "other.weights.h5")
+    for mine in (tmp_path, tmp_path / "other.weights.h5"):
+        monkeypatch.setenv(backbones.WEIGHTS, str(mine))
+        for name in ("vgg16", "xception"):
+            if mine.is_dir() and name == "xception":
+                continue
+            with pytest.raises(CatDogError, match=f"does not hold the weights of {name}"):
+                backbones.build(name, 96)
     monkeypatch.setenv(backbones.WEIGHTS, str(tmp_path / "none.h5"))
     with pytest.raises(CatDogError, match="no such weights file"):
         backbones.build("vgg16", 64)
+
+
+def test_available_says_whether_build_would_download(tmp_path, monkeypatch):
+    file = backbones.about("vgg16").file
+    monkeypatch.delenv(backbones.WEIGHTS, raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    assert backbones.available("efficientnet-lite0")
+    assert not backbones.available("vgg16")
+    (tmp_path / "keras" / "models").mkdir(parents=True)
+    (tmp_path / "keras" / "models" / file).touch()
+    assert backbones.available("vgg16") and not backbones.available("xception")
+    monkeypatch.setenv(backbones.WEIGHTS, str(tmp_path))
+    assert not backbones.available("vgg16")  # `build` would look there, and nowhere else
+    for name in (SHORT, file):
+        (tmp_path / name).touch()
+        assert backbones.available("vgg16")
+        (tmp_path / name).unlink()
+    monkeypatch.setattr(backbones.importlib.util, "find_spec", lambda _: None)
+    assert not backbones.available("efficientnet-lite0")
 
 
 def test_no_network_is_explained(tmp_path, monkeypatch):

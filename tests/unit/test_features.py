@@ -2,6 +2,7 @@
 
 import os
 
+import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -38,7 +39,15 @@ def test_nothing_is_computed_twice(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change", [{"size": 96}, {"split": "validation"}, {"preprocess": 1 / 255}, {"flip": True}]
+    "change",
+    [
+        {"size": 96},
+        {"split": "validation"},
+        {"preprocess": 1 / 255},
+        {"flip": True},
+        {"nearest": True},
+        {"layer": "block15_project"},
+    ],
 )
 def test_a_change_is_noticed(folder, tmp_path, change):
     how = {"split": "train", **HOW}
@@ -46,6 +55,70 @@ def test_a_change_is_noticed(folder, tmp_path, change):
     b = features.extract(folder, root=tmp_path / "f", **{**how, **change})
     assert not set(a.shards) & set(b.shards)
     assert len(list((tmp_path / "f").iterdir())) == 2
+
+
+def test_the_cache_of_before_stays_valid(folder, tmp_path, monkeypatch):
+    found = features.extract(folder, "train", root=tmp_path / "f", **HOW)
+    assert not set(found.about) & {"nearest", "layer", "precision"}
+    monkeypatch.setenv(backbones.WEIGHTS, str(tmp_path / "some.h5"))  # not this backbone's affair
+    again = features.extract(folder, "train", root=tmp_path / "f", **HOW, precision="float32")
+    assert again.shards == found.shards
+    for mine in (tmp_path / "some.h5", tmp_path):
+        monkeypatch.setenv(backbones.WEIGHTS, str(mine))
+        assert features._identity("vgg16", "imagenet") == "imagenet"
+
+
+def test_the_articles_features_are_those_of_its_pixels(folder, tmp_path):
+    """Nearest pixel, 1/255, red green blue, maps that are not averaged, float32."""
+    how = dict(size=64, weights=None, root=tmp_path / "f", progress=False)
+    how |= dict(pool=False, preprocess=1 / 255, nearest=True, precision="float32")
+    found = features.extract(folder, "validation", "vgg16", **how)
+    images, _, _ = pipeline.load(folder, "validation", 64, progress=False, nearest=True)
+    keras.utils.set_random_seed(0)
+    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
+    expected = model.predict(images.astype("float32") / 255, verbose=0)
+    assert found.shape == (8, 2, 2, 512) and "precision" not in found.about
+    assert np.allclose(np.asarray(found), expected, rtol=1e-3, atol=1e-3 * expected.max())
+    other = model.predict(images[..., ::-1].astype("float32") / 255, verbose=0)
+    assert not np.allclose(np.asarray(found), other, rtol=1e-3, atol=1e-3 * expected.max())
+
+
+def test_maps_of_a_layer_below_lead_to_the_last(folder, tmp_path):
+    how = dict(HOW, backbone="vgg16", pool=False, precision="float32", root=tmp_path / "f")
+    below = features.extract(folder, "validation", **how, layer="block4_pool")
+    last = features.extract(folder, "validation", **how)
+    assert below.about["layer"] == "block4_pool" and below.shape == (8, 4, 4, 512)
+    keras.utils.set_random_seed(0)
+    model = backbones.build("vgg16", 64, weights=None)
+    x = np.asarray(below, "float32")
+    for name in ("block5_conv1", "block5_conv2", "block5_conv3", "block5_pool"):
+        x = model.get_layer(name)(x)
+    x = keras.ops.convert_to_numpy(x)
+    assert np.allclose(x, np.asarray(last), rtol=1e-2, atol=2e-3 * x.max()) and x.max() > 0
+    with pytest.raises(CatDogError, match="no layer 'block99'. It has: .*block4_pool"):
+        features.extract(folder, "validation", **how, layer="block99")
+
+
+def test_precision_is_the_fastest_or_float32(monkeypatch):
+    monkeypatch.setattr(features.usage, "native_bfloat16", lambda: True)
+    monkeypatch.setattr(features.distribution, "gpus", lambda: [])
+    assert features.way("vgg16") == "bfloat16"
+    assert features.way("vgg16", "float32") == "keras"
+    with pytest.raises(CatDogError, match="unknown precision 'float8'"):
+        features.way("vgg16", "float8")
+
+
+def test_a_feature_that_float16_cannot_hold_is_refused(monkeypatch):
+    compute = features.runner("vgg16", 32, weights=None, preprocess=1e9, precision="float32")
+    with pytest.raises(CatDogError, match="no number that float16 can hold"):
+        compute(np.full((1, 32, 32, 3), 255, np.uint8))
+
+
+def test_the_rate_is_of_photos_and_seconds(folder, monkeypatch):
+    found = features.rate(folder, "efficientnet-lite0", 64, n=16, weights=None)
+    rates = found["images_per_second"]
+    assert 0 < rates["low"] <= rates["median"] <= rates["high"] < 1e5
+    assert found["n"] == 16 and 1e-6 < found["processor_seconds_per_image"] < 10
 
 
 def test_another_data_set_under_the_same_name_is_noticed(photos, make_zip, tmp_path):

@@ -1,5 +1,6 @@
 """Transfer learning: a head that fits, layers that stay frozen, a temperature that calibrates."""
 
+import json
 from dataclasses import replace
 
 import keras
@@ -89,6 +90,19 @@ def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):
     assert np.allclose(again.predict(x, verbose=0), tuned.predict(x, verbose=0), atol=2e-2)
     tuned.save(tmp_path / "large.keras")
     assert path.stat().st_size < 0.75 * (tmp_path / "large.keras").stat().st_size
+
+
+def test_the_command_records_what_the_features_cost(folder, capsys):
+    how = ["--size", "64", "--no-mirror", "--data", str(folder)]
+    assert main(["transfer", "frozen", *how]) == 0
+    (path,) = paths.RUNS.glob("*/record.json")
+    record = json.loads(path.read_text())
+    assert record["model"]["backbone"] == NAME and record["what"].endswith("--no-mirror")
+    assert record["extraction"]["n"] == 32 and record["extraction"]["way"] == features.way(NAME)
+    assert "validation_flip" not in record and "validation_flip" not in record["file"]
+    assert record["file"]["validation"]["n"] == record["validation"]["n"] == 8
+    assert len(list(paths.FEATURES.iterdir())) == 2  # no mirror images
+    assert "mirror" not in capsys.readouterr().out
 
 
 def test_what_may_learn_tells_runs_apart(folder, tmp_path):
