@@ -167,6 +167,34 @@ def test_early_stopping_keeps_the_best_weights(photos, tmp_path):
     assert loss == pytest.approx(min(losses), rel=1e-3)
 
 
+def test_a_loss_that_explodes_ends_the_run_and_names_the_epoch(photos, tmp_path):
+    wild = replace(TINY, learning_rate=1e9)
+    with pytest.raises(
+        CatDogError, match="loss is .* in epoch 1: .*smaller learning.*None is kept"
+    ):
+        training.train(build, wild, *photos, tmp_path / "a", progress=False)
+    assert not list((tmp_path / "a").glob("epoch-*"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_lost_later_leaves_the_epoch_before(photos, tmp_path, monkeypatch, value):
+    on_epoch_end = training._State.on_epoch_end
+
+    def broken(self, epoch, logs=None):
+        on_epoch_end(self, epoch, {**logs, "val_loss": value} if epoch == 2 else logs)
+
+    run = tmp_path / "a"
+    with monkeypatch.context() as patch:
+        patch.setattr(training._State, "on_epoch_end", broken)
+        with pytest.raises(
+            CatDogError, match=f"val_loss is {value} in epoch 3.*kept: .*epoch-0002"
+        ):
+            training.train(build, TINY, *photos, run, progress=False)
+    assert [p.name for p in run.glob("epoch-*")] == ["epoch-0002"]
+    _, log = training.train(build, TINY, *photos, run, progress=False)  # nothing of it was saved
+    assert len(log["seconds"]) == 4 and np.isfinite(log["history"]["val_loss"]).all()
+
+
 def test_one_cycle_rises_then_falls():
     rates = [float(training.OneCycle(2.0, 100)(step)) for step in range(101)]
     assert rates[0] == 0 and max(rates) == pytest.approx(2.0) and np.argmax(rates) == 10
