@@ -28,6 +28,7 @@ class Recipe:
         decoded: height and width to which the photos are decoded, before any augmentation.
         nearest: take the nearest pixel when photos are resized (see `pipeline.resize`).
         dropout: the parts that are switched off in the article's network, see `article_cnn`.
+        momentum: SGD's and Muon's; with Adam its beta 1.
         schedule: "constant"; "inverse time": the rate over 1 + decay × updates, as `decay` had it
             in Keras 2; or "one-cycle": a linear rise over the first tenth of the steps, then half
             a cosine down to nothing (after Smith & Topin 2017, arXiv 1708.07120).
@@ -255,7 +256,7 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
     if recipe.optimizer == "adam":
         return keras.optimizers.Adam(beta_1=recipe.momentum, **common)
     if recipe.optimizer == "muon":
-        return Muon(ns_steps=3, adam_weight_decay=0.0, **common)
+        return Muon(momentum=recipe.momentum, ns_steps=3, adam_weight_decay=0.0, **common)
     raise CatDogError(f"unknown optimizer {recipe.optimizer!r}: use 'sgd', 'adam' or 'muon'.")
 
 

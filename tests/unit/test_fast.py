@@ -146,6 +146,20 @@ def test_muon_steps_along_all_directions_alike():
     assert np.allclose(np.array(scale), -0.1, atol=1e-3)  # Adam's first step
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.95])
+def test_muon_has_the_momentum_of_the_recipe(small_build, momentum):
+    model, recipe = small_build(), replace(training.FAST, momentum=momentum, ema=None)
+    training.compile_model(model, recipe, 10)
+    assert model.optimizer.momentum == momentum
+    kernel = keras.Variable(np.zeros((3, 3, 4, 8), "float32"), name="kernel")
+    model.optimizer.build([kernel])
+    ones = keras.ops.ones((3, 3, 4, 8))
+    for _ in range(2):
+        model.optimizer.apply([ones])
+    kept = next(v for v in model.optimizer.variables if "momentum" in v.path)
+    assert np.allclose(np.array(kept), 1 + momentum)  # 1, then momentum times it and 1 more
+
+
 def test_broken_off_between_sizes_it_ends_with_the_same_weights(
     photos, small_build, tmp_path, break_off
 ):
