@@ -45,10 +45,28 @@ def _data_parser(commands) -> None:
         one.set_defaults(run_command=_data)
 
 
+def _train_sets(args: argparse.Namespace, recipe) -> tuple:
+    """Return what is trained on, and what is judged by or None, as `cache.load` returns photos."""
+    from catdog import cache, pipeline
+
+    def load(split):
+        return cache.load(args.data, split, recipe.decoded, nearest=recipe.nearest)
+
+    if args.all:
+        return load(None), None
+    if not args.choose:
+        return load("train"), load("validation")
+    images, labels, photos = load("train")
+    return tuple(
+        (images[places], labels[places], [photos[i] for i in places])
+        for places in pipeline.held_back(photos, args.choose)
+    )
+
+
 def _train(args: argparse.Namespace) -> None:
     from dataclasses import asdict, replace
 
-    from catdog import cache, data, evaluation, pipeline, prediction, training, transfer
+    from catdog import data, evaluation, pipeline, prediction, training, transfer
 
     evaluation.origin()
     if args.recipe not in training.RECIPES:
@@ -62,19 +80,9 @@ def _train(args: argparse.Namespace) -> None:
     recipe = training.resolved(recipe)
     name = f"{args.data.name}-{args.recipe}-{args.seed}" + ("-all" if args.all else "")
     run = args.run or paths.RUNS / name
-
-    def photos(split):
-        return cache.load(args.data, split, recipe.decoded, nearest=recipe.nearest)[:2]
-
-    train_set = photos(None if args.all else "train")
-    held_out = None
-    if args.choose:
-        train_set, held_out = pipeline.held_back(*train_set, args.choose)
-    elif not args.all:
-        held_out = photos("validation")
     size = recipe.final_size
-    if held_out is not None:
-        held_out = pipeline.resized(held_out[0], size), held_out[1]
+    (*train_set, _), judging = _train_sets(args, recipe)
+    held_out = judging and (pipeline.resized(judging[0], size), judging[1])
     judge = held_out if recipe.judged else None
     model, log = training.train(
         recipe.build, recipe, train_set, judge, run, args.seed, devices=args.devices
@@ -103,22 +111,28 @@ def _train(args: argparse.Namespace) -> None:
         "images_per_second": round(len(train_set[0]) * len(log["seconds"]) / seconds, 1),
         "history": log["history"],
     }
-    if held_out is not None:
-        images, labels = held_out
+    if held_out:
         of = "held-back training" if args.choose else "validation"
-        record["judged_by"] = f"{len(labels):,} {of} photos"
-        plain = evaluation.probabilities(model, images)
-        mirrored = evaluation.probabilities(model, images[:, :, ::-1])
-        record["validation"] = evaluation.measure(labels, plain)
-        record["validation_flip"] = evaluation.measure(labels, (plain + mirrored) / 2)
-        low, high = record["validation"]["interval"]
-        print(
-            f"{record['validation']['accuracy']:.2%} of {record['judged_by']} "
-            f"(95 % interval {low:.2%} to {high:.2%}); "
-            f"{record['validation_flip']['accuracy']:.2%} with mirror images averaged"
-        )
+        record["judged_by"] = f"{len(held_out[1]):,} {of} photos"
+        _judge(model, *held_out, record)
     evaluation.write_record(run / "record.json", record)
     print(f"{path}: the model\n{run / 'record.json'}: the record of the run")
+
+
+def _judge(model, images, labels, record: dict) -> None:
+    """Measure a trained network with and without mirror images, for its record and the reader."""
+    from catdog import evaluation
+
+    plain = evaluation.probabilities(model, images)
+    mirrored = evaluation.probabilities(model, images[:, :, ::-1])
+    record["validation"] = evaluation.measure(labels, plain)
+    record["validation_flip"] = evaluation.measure(labels, (plain + mirrored) / 2)
+    low, high = record["validation"]["interval"]
+    print(
+        f"{record['validation']['accuracy']:.2%} of {record['judged_by']} "
+        f"(95 % interval {low:.2%} to {high:.2%}); "
+        f"{record['validation_flip']['accuracy']:.2%} with mirror images averaged"
+    )
 
 
 def _train_parser(commands) -> None:

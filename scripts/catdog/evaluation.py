@@ -15,8 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest, norm
-from scipy.stats import t as student
+from scipy.stats import binomtest, norm, ttest_rel
 from sklearn.metrics import log_loss, roc_auc_score
 
 from catdog import hardware, paths
@@ -25,11 +24,8 @@ from catdog.usage import peak_memory_gb
 
 def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion (Wilson 1927, JASA 22:209)."""
-    z = norm.ppf((1 + confidence) / 2)
-    p = correct / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return float(middle - half), float(middle + half)
+    low, high = binomtest(correct, n).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)
 
 
 def paired(only_a: int, only_b: int, n: int, confidence: float = 0.95):
@@ -55,11 +51,8 @@ def paired_runs(a, b, confidence: float = 0.95) -> tuple[float, tuple[float, flo
 
     Returns the mean difference, a minus b, and Student's interval for it. At least two seeds.
     """
-    difference = np.asarray(a, float) - np.asarray(b, float)
-    n = len(difference)
-    half = student.ppf((1 + confidence) / 2, n - 1) * difference.std(ddof=1) / np.sqrt(n)
-    middle = float(difference.mean())
-    return middle, (middle - float(half), middle + float(half))
+    low, high = ttest_rel(a, b).confidence_interval(confidence)
+    return float(np.mean(a) - np.mean(b)), (float(low), float(high))
 
 
 def probabilities(model, images: np.ndarray, flip: bool = False) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from catdog import CatDogError, models, pipeline, race, training
+from catdog import CatDogError, data, models, pipeline, race, training
 from catdog.cli import main
 
 SMALL = replace(
@@ -86,14 +86,20 @@ def test_recipes_of_before_draw_the_same_numbers_as_before():
 
 
 def test_photos_held_back_are_apart_and_as_mixed():
-    images = np.arange(100, dtype=np.uint8)[:, None, None, None]
-    labels = np.repeat([0, 1], [60, 40])
-    (left, left_labels), (held, held_labels) = pipeline.held_back(images, labels, 20)
-    assert sorted([*left.ravel(), *held.ravel()]) == list(range(100))
-    assert list(np.bincount(held_labels)) == [12, 8] and len(left_labels) == 80
-    assert all((n >= 60) == k for n, k in zip(held.ravel(), held_labels, strict=True))
-    again = pipeline.held_back(images, labels, 20)[1][0]
-    assert np.array_equal(held, again)
+    lines = [
+        data.Photo(f"{label}.{i}.jpg", label, "train", 9, 9, 9, f"{label}{i % 30}")
+        for label, n in (("cat", 60), ("dog", 30))
+        for i in range(n)  # each cat's bytes are there twice
+    ]
+    for n in (20, 1 / 3):
+        left, held = pipeline.held_back(lines, n)
+        assert sorted([*left, *held]) == list(range(90))
+        assert not {lines[i].sha256 for i in left} & {lines[i].sha256 for i in held}
+        assert list(np.bincount(pipeline.labels_of([lines[i] for i in held]))) == [20, 10]
+        assert all(map(np.array_equal, pipeline.held_back(lines, n), (left, held)))
+    assert not np.array_equal(pipeline.held_back(lines, 20, seed=2)[1], held)
+    with pytest.raises(CatDogError, match="1000 of 90 photos cannot be set apart"):
+        pipeline.held_back(lines, 1000)
 
 
 def test_normalization_in_one_operation_is_keras_own():
