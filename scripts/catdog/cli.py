@@ -355,8 +355,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     v, kept = record["validation_flip"], record["refusal"]
     print(
         f"{v['accuracy']:.2%} of {v['n']:,} validation photos ({v['interval'][0]:.2%} to "
-        f"{v['interval'][1]:.2%}), log loss {v['log_loss']:.4f}, calibration error "
-        f"{v['calibration_error']:.4f}"
+        f"{v['interval'][1]:.2%}), log loss {v['log_loss']:.4f}, expected calibration error "
+        f"{v['ece']:.4f}"
     )
     for row in record["slices"]:
         print(f"  {row['slice']:38} {row['wrong']:4} wrong of {row['n']:,}: {row['accuracy']:.2%}")

@@ -188,7 +188,7 @@ def card(key: str = "improved") -> str:
         ),
         ("log loss", lambda v: f"{v['log_loss']:.3f}"),
         ("AUC", lambda v: f"{v['auc']:.4f}"),
-        ("expected calibration error", lambda v: f"{v['calibration_error']:.3f}"),
+        (evaluation.calibration(both[0])[0], lambda v: f"{evaluation.calibration(v)[1]:.3f}"),
         (
             "cats called dogs",
             lambda v: "{:,} of {:,}".format(v["confusion"][0][1], sum(v["confusion"][0])),
@@ -237,9 +237,10 @@ def examined() -> str:
             f"| {row['dogs']:.2%} ({row['interval'][0]:.1%} to {row['interval'][1]:.1%}) |"
         )
     share = sum(row["n"] for row in ends) / r["validation_flip"]["n"]
+    name, error = evaluation.calibration(r["validation_flip"])
     lines.append(
-        f"\n{share:.1%} of the answers are in the first or the last group. Expected calibration "
-        f"error {r['validation_flip']['calibration_error']:.4f}; another temperature, fitted on "
+        f"\n{share:.1%} of the answers are in the first or the last group. "
+        f"{name[0].upper() + name[1:]} {error:.4f}; another temperature, fitted on "
         f"{t['chosen_on']:,} training photos, would be {t['t']:.2f} and would change the log loss "
         f"from {r['validation_flip']['log_loss']:.4f} to {t['log_loss']:.4f}.\n"
     )

@@ -217,7 +217,32 @@ def test_measures_against_known_values():
     assert found["accuracy"] == 0.5 and found["confusion"] == [[1, 1], [1, 1]]
     assert found["auc"] == 0.75
     assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.9]).mean())
-    assert found["calibration_error"] == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
+    # two are 90 % sure and right, two 60 % sure and wrong
+    assert found["ece"] == pytest.approx((2 * 0.1 + 2 * 0.6) / 4)
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+def test_the_calibration_error_is_guos(bins):
+    """Equations 1 to 3, written down as they stand there."""
+    rng = np.random.default_rng(3)
+    dog = np.concatenate([rng.beta(0.4, 0.5, 500), [0.0, 0.5, 0.6, 1.0, 1.0]])
+    labels = (rng.random(len(dog)) < dog**1.5).astype(int)
+    predicted = [int(p >= 0.5) for p in dog]
+    confidence = [p if guess else 1 - p for p, guess in zip(dog, predicted, strict=True)]
+    ece = 0.0
+    for m in range(1, bins + 1):
+        b_m = [i for i, c in enumerate(confidence) if (m - 1) / bins < c <= m / bins]
+        if b_m:
+            acc = sum(predicted[i] == labels[i] for i in b_m) / len(b_m)
+            conf = sum(confidence[i] for i in b_m) / len(b_m)
+            ece += len(b_m) / len(dog) * abs(acc - conf)
+    assert evaluation.measure(labels, dog, bins)["ece"] == pytest.approx(ece)
+
+
+def test_records_of_before_are_read_as_what_they_were():
+    assert evaluation.calibration({"ece": 0.1}) == ("expected calibration error", 0.1)
+    old = {"calibration_error": 0.2}
+    assert evaluation.calibration(old) == ("calibration error of P(dog)", 0.2)
 
 
 @pytest.mark.usefixtures("features_elsewhere")
