@@ -66,7 +66,7 @@ def _train_sets(args: argparse.Namespace, recipe) -> tuple:
 def _train(args: argparse.Namespace) -> None:
     from dataclasses import asdict, replace
 
-    from catdog import data, evaluation, pipeline, prediction, training, transfer
+    from catdog import data, evaluation, pipeline, prediction, provenance, training, transfer
 
     evaluation.origin()
     if args.recipe not in training.RECIPES:
@@ -81,7 +81,7 @@ def _train(args: argparse.Namespace) -> None:
     name = f"{args.data.name}-{args.recipe}-{args.seed}" + ("-all" if args.all else "")
     run = args.run or paths.RUNS / name
     size = recipe.final_size
-    (*train_set, _), judging = _train_sets(args, recipe)
+    (*train_set, learned), judging = _train_sets(args, recipe)
     held_out = judging and (pipeline.resized(judging[0], size), judging[1])
     judge = held_out if recipe.judged else None
     model, log = training.train(
@@ -95,6 +95,9 @@ def _train(args: argparse.Namespace) -> None:
         model = prediction.load_model(path)
     else:
         model.save(path)
+    split = "all" if args.all else "train minus held back" if args.choose else "train"
+    chooses = judge and (recipe.keep == "best" or recipe.patience is not None)
+    provenance.write(path, args.data, split, learned, judging[2] if chooses else ())
     seconds = sum(log["seconds"])
     record = {
         "what": f"catdog train {args.recipe}" + (" --all" if args.all else ""),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from catdog import CatDogError, data, models, pipeline, race, training
+from catdog import CatDogError, data, models, pipeline, provenance, race, training
 from catdog.cli import main
 
 SMALL = replace(
@@ -205,6 +205,9 @@ def test_train_fast_by_photos_held_back_writes_what_any_keras_loads(
     model = keras.models.load_model(run / "model.keras")
     assert model.input_shape == (None, 32, 32, 3)
     assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+    about = provenance.read(run / "model.keras")  # those held back only measured it: FAST is fixed
+    assert about["split"] == "train minus held back" and len(about["trained"]) == 24
+    assert len(about["chosen"]) == 0
 
 
 def test_the_race_counts_who_arrives_and_names_the_worst(photos_on_disk, monkeypatch):

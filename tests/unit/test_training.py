@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from catdog import CatDogError, data, evaluation, models, pipeline, training
+from catdog import CatDogError, data, evaluation, models, pipeline, provenance, training
 from catdog.cli import main
 
 SIZE = 24
@@ -257,6 +257,9 @@ def test_train_command_writes_model_and_record(photos_on_disk, tmp_path, capsys)
     assert record["model"]["parameters"] == 1_355_938
     assert record["dataset"]["counts"]["train"] == {"cat": 16, "dog": 16}
     assert record["validation"]["n"] == 8 and record["hardware"]["cores"] > 0
+    new = data.manifest(photos_on_disk, "validation")  # which may end the article's training
+    assert provenance.seen(run / "model.keras", new) == {"trained": 0, "chosen": 8, "of": 8}
+    assert len(provenance.read(run / "model.keras")["trained"]) == 32
     assert main(["predict", str(photos_on_disk), "--model", str(run / "model.keras")]) == 0
     *answers, total = capsys.readouterr().out.splitlines()
     assert len(answers) == 40 and all(line.startswith(("cat", "dog")) for line in answers)
