@@ -168,7 +168,7 @@ def _train_parser(commands) -> None:
 def _transfer(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from catdog import backbones, evaluation, transfer
+    from catdog import backbones, evaluation, provenance, transfer
 
     size = args.size or backbones.about(args.backbone).size
     run = args.run or paths.RUNS / f"{args.data.name}-{args.how}-{args.backbone}-{size}"
@@ -197,6 +197,7 @@ def _transfer(args: argparse.Namespace) -> None:
         )
     path = run / "model.keras"
     transfer.save_small(model, path)
+    provenance.write(path, args.data, "train minus held back", *transfer.split(args.data))
     record["file"] = transfer.judge_file(path, args.data)
     evaluation.write_record(run / "record.json", record)
     print(f"{path}: the model\n{run / 'record.json'}: the record of the run")
@@ -332,10 +333,11 @@ def _submit(args: argparse.Namespace) -> int:
     from catdog import prediction, submission
 
     model = prediction.load_model(args.model)
-    broken = submission.submit(model, args.source, args.out, args.clip)
+    clip = submission.CLIP if args.clip is None else args.clip
+    broken = submission.submit(model, args.source, args.out, clip)
     for _, why in broken:
         print(f"catdog: {why} It got 0.5.", file=sys.stderr)
-    print(f"{args.out}: ready to be uploaded. It was clipped to {args.clip:g} … {1 - args.clip:g}.")
+    print(f"{args.out}: ready to be uploaded. It was clipped to {clip:g} … {1 - clip:g}.")
     return int(bool(broken))
 
 
@@ -343,9 +345,8 @@ def _submit_parser(commands) -> None:
     one = commands.add_parser("submit", help="write the file that Kaggle's competition asks for")
     one.add_argument("source", type=Path, help="Kaggle's test archive, or a folder")
     one.add_argument("--out", type=Path, default=Path("submission.csv"))
-    one.add_argument(
-        "--clip", type=float, default=0.0025, help="be no surer than this; default: 0.0025"
-    )
+    text = "be no surer than this, see the model's record; default: submission.CLIP"
+    one.add_argument("--clip", type=float, help=text)
     one.add_argument("--model", type=Path, help="a .keras file; default: the one that ships")
     one.set_defaults(run_command=_submit)
 

@@ -88,8 +88,8 @@ def seen(path: str | Path, photos: list[data.Photo]) -> dict | None:
     about = read(path)
     if about is None:
         return None
-    asked = hashes(photos)
-    return {part: int(np.isin(asked, about[part]).sum()) for part in PARTS} | {"of": len(asked)}
+    counts = {part: int(np.isin(hashes(photos), about[part]).sum()) for part in PARTS}
+    return counts | {"of": len(photos)}
 
 
 def sentence(counts: dict | None) -> str:
@@ -98,7 +98,7 @@ def sentence(counts: dict | None) -> str:
         return "This file does not say which photos it was trained on."
     trained, chosen, n = (f"{counts[name]:,}" for name in (*PARTS, "of"))
     if counts["trained"]:
-        return f"It was trained on {trained} of these {n} photos: on those it is no measure of it."
+        return f"It was trained on {trained} of these {n} photos: this says nothing of new ones."
     if counts["chosen"]:
         return (
             f"It was trained on none of these {n} photos, but {chosen} of them chose its epoch or "

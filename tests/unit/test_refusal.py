@@ -9,7 +9,16 @@ import skimage.data
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from catdog import CatDogError, examination, models, paths, prediction, refusal, sources
+from catdog import (
+    CatDogError,
+    evaluation,
+    examination,
+    models,
+    paths,
+    prediction,
+    refusal,
+    sources,
+)
 from catdog.cli import main
 
 
@@ -110,7 +119,7 @@ def test_evaluate_writes_a_record_and_a_refusal_that_can_be_used(small, tmp_path
 
 
 def test_clipping_bounds_the_loss_of_a_sure_mistake():
-    curve = examination.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
+    curve = evaluation.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
     assert curve[0]["log_loss"] == pytest.approx(-(np.log(0.01) + np.log(0.99)) / 2)
     assert curve[1]["log_loss"] < curve[0]["log_loss"]
 
