@@ -352,11 +352,12 @@ def _submit_parser(commands) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from catdog import evaluation, examination, prediction, refusal
+    from catdog import evaluation, examination, prediction, provenance, refusal
 
     path = args.model or prediction.DEFAULT
-    record, refuse = examination.examine(path, args.data)
+    record, refuse = examination.examine(path, args.data, seen=args.seen)
     v, kept = record["validation_flip"], record["refusal"]
+    print(provenance.sentence(record["seen"]["validation"]))
     print(
         f"{v['accuracy']:.2%} of {v['n']:,} validation photos ({v['interval'][0]:.2%} to "
         f"{v['interval'][1]:.2%}), log loss {v['log_loss']:.4f}, expected calibration error "
@@ -380,6 +381,9 @@ def _evaluate_parser(commands) -> None:
     )
     one.add_argument("--model", type=Path, help="a .keras file; default: the one that ships")
     one.add_argument("--data", type=Path, default=paths.DATA / "photos", help="organized photos")
+    one.add_argument(
+        "--seen", action="store_true", help="measure even on photos that the model was trained on"
+    )
     one.add_argument("--record", type=Path, help="default: runs/evaluate-MODEL/record.json")
     one.add_argument(
         "--refusal", type=Path, help="write what is refused to this file: MODEL.refusal.npz"
