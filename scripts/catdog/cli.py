@@ -110,7 +110,7 @@ def _train_parser(commands) -> None:
 def _transfer(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from catdog import backbones, evaluation, features, transfer
+    from catdog import backbones, evaluation, features, provenance, transfer
 
     size = args.size or backbones.about(args.backbone).size
     of = "" if args.how == "vgg16" else f"-{args.backbone}-{size}"
@@ -148,6 +148,7 @@ def _transfer(args: argparse.Namespace) -> None:
         )
     path = run / "model.keras"
     transfer.save_small(model, path)
+    provenance.write(path, args.data, "train minus held back", *transfer.split(args.data))
     record["file"] = transfer.judge_file(path, args.data, "validation_flip" in record)
     evaluation.write_record(run / "record.json", record)
     print(f"{path}: the model\n{run / 'record.json'}: the record of the run")
@@ -302,10 +303,11 @@ def _submit(args: argparse.Namespace) -> int:
     from catdog import prediction, submission
 
     model = prediction.load_model(args.model)
-    broken = submission.submit(model, args.source, args.out, args.clip)
+    clip = submission.CLIP if args.clip is None else args.clip
+    broken = submission.submit(model, args.source, args.out, clip)
     for _, why in broken:
         print(f"catdog: {why} It got 0.5.", file=sys.stderr)
-    print(f"{args.out}: ready to be uploaded. It was clipped to {args.clip:g} … {1 - args.clip:g}.")
+    print(f"{args.out}: ready to be uploaded. It was clipped to {clip:g} … {1 - clip:g}.")
     return int(bool(broken))
 
 
@@ -313,23 +315,23 @@ def _submit_parser(commands) -> None:
     one = commands.add_parser("submit", help="write the file that Kaggle's competition asks for")
     one.add_argument("source", type=Path, help="Kaggle's test archive, or a folder")
     one.add_argument("--out", type=Path, default=Path("submission.csv"))
-    one.add_argument(
-        "--clip", type=float, default=0.0025, help="be no surer than this; default: 0.0025"
-    )
+    text = "be no surer than this, see the model's record; default: submission.CLIP"
+    one.add_argument("--clip", type=float, help=text)
     one.add_argument("--model", type=Path, help="a .keras file; default: the one that ships")
     one.set_defaults(run_command=_submit)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from catdog import evaluation, examination, prediction, refusal
+    from catdog import evaluation, examination, prediction, provenance, refusal
 
     path = args.model or prediction.DEFAULT
-    record, refuse = examination.examine(path, args.data)
+    record, refuse = examination.examine(path, args.data, seen=args.seen)
     v, kept = record["validation_flip"], record["refusal"]
+    print(provenance.sentence(record["seen"]["validation"]))
     print(
         f"{v['accuracy']:.2%} of {v['n']:,} validation photos ({v['interval'][0]:.2%} to "
-        f"{v['interval'][1]:.2%}), log loss {v['log_loss']:.4f}, calibration error "
-        f"{v['calibration_error']:.4f}"
+        f"{v['interval'][1]:.2%}), log loss {v['log_loss']:.4f}, expected calibration error "
+        f"{v['ece']:.4f}"
     )
     for row in record["slices"]:
         print(f"  {row['slice']:38} {row['wrong']:4} wrong of {row['n']:,}: {row['accuracy']:.2%}")
@@ -349,6 +351,9 @@ def _evaluate_parser(commands) -> None:
     )
     one.add_argument("--model", type=Path, help="a .keras file; default: the one that ships")
     one.add_argument("--data", type=Path, default=paths.DATA / "photos", help="organized photos")
+    one.add_argument(
+        "--seen", action="store_true", help="measure even on photos that the model was trained on"
+    )
     one.add_argument("--record", type=Path, help="default: runs/evaluate-MODEL/record.json")
     one.add_argument(
         "--refusal", type=Path, help="write what is refused to this file: MODEL.refusal.npz"

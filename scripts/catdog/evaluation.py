@@ -15,21 +15,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest, norm
-from scipy.stats import t as student
+from scipy.stats import binomtest, norm, ttest_rel
 from sklearn.metrics import log_loss, roc_auc_score
 
 from catdog import hardware, paths
 from catdog.usage import peak_memory_gb
 
+CLIPS = (0.0, 1e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2, 5e-2)
+
 
 def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion (Wilson 1927, JASA 22:209)."""
-    z = norm.ppf((1 + confidence) / 2)
-    p = correct / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return float(middle - half), float(middle + half)
+    low, high = binomtest(correct, n).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)
 
 
 def paired(only_a: int, only_b: int, n: int, confidence: float = 0.95):
@@ -55,11 +53,8 @@ def paired_runs(a, b, confidence: float = 0.95) -> tuple[float, tuple[float, flo
 
     Returns the mean difference, a minus b, and Student's interval for it. At least two seeds.
     """
-    difference = np.asarray(a, float) - np.asarray(b, float)
-    n = len(difference)
-    half = student.ppf((1 + confidence) / 2, n - 1) * difference.std(ddof=1) / np.sqrt(n)
-    middle = float(difference.mean())
-    return middle, (middle - float(half), middle + float(half))
+    low, high = ttest_rel(a, b).confidence_interval(confidence)
+    return float(np.mean(a) - np.mean(b)), (float(low), float(high))
 
 
 def probabilities(model, images: np.ndarray, flip: bool = False) -> np.ndarray:
@@ -74,30 +69,50 @@ def probabilities(model, images: np.ndarray, flip: bool = False) -> np.ndarray:
     return dog
 
 
-def measure(labels: np.ndarray, dog: np.ndarray, bins: int = 10) -> dict:
+def measure(labels: np.ndarray, dog: np.ndarray, bins: int = 15) -> dict:
     """Compare the probabilities of dog (n,), each in [0, 1], with the labels (n,), 0 or 1.
 
-    Returns accuracy with its 95 % interval, log loss (nats), AUC, expected calibration error
-    (Guo et al. 2017, equation 3) and the confusion matrix, rows the true label.
+    Returns accuracy with its 95 % interval, log loss (nats), AUC, the expected calibration error
+    "ece" (Guo et al. 2017, equation 3: how far the confidence, the larger one of both
+    probabilities, is from the share of right answers, in bins of equal width), and the confusion
+    matrix, rows the true label.
     """
     labels, dog = np.asarray(labels), np.asarray(dog, np.float64)
     guess = (dog >= 0.5).astype(int)
-    correct = int((guess == labels).sum())
-    which = np.minimum((dog * bins).astype(int), bins - 1)
-    gaps = [
-        abs(dog[which == b].mean() - labels[which == b].mean()) * (which == b).mean()
-        for b in range(bins)
-        if (which == b).any()
-    ]
+    right, confidence = guess == labels, np.maximum(dog, 1 - dog)
+    gaps = np.bincount(np.ceil(confidence * bins).astype(int), right - confidence)
     return {
         "n": len(labels),
-        "accuracy": correct / len(labels),
-        "interval": wilson(correct, len(labels)),
+        "accuracy": int(right.sum()) / len(labels),
+        "interval": wilson(int(right.sum()), len(labels)),
         "log_loss": float(log_loss(labels, dog, labels=[0, 1])),
         "auc": float(roc_auc_score(labels, dog)),
-        "calibration_error": float(sum(gaps)),
+        "ece": float(np.abs(gaps).sum() / len(labels)),
         "confusion": [[int(((labels == a) & (guess == b)).sum()) for b in (0, 1)] for a in (0, 1)],
     }
+
+
+def clipped_losses(labels: np.ndarray, dog: np.ndarray, clips=CLIPS) -> list[dict]:
+    """Return the log loss for each clip c, with probabilities pulled into [c, 1 - c]."""
+    dog = np.asarray(dog, np.float64)
+    return [
+        {
+            "clip": c,
+            "log_loss": float(log_loss(labels, np.clip(dog, c, 1 - c), labels=[0, 1])),
+        }
+        for c in clips
+    ]
+
+
+def calibration(measured: dict) -> tuple[str, float]:
+    """Return the name and the value of what a record says of calibration.
+
+    Older records hold another quantity, from which this one does not follow: in ten bins, how far
+    the probability of dog is from the share of dogs.
+    """
+    if "ece" in measured:
+        return "expected calibration error", measured["ece"]
+    return "calibration error of P(dog)", measured["calibration_error"]
 
 
 def versions() -> dict:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from operator import itemgetter
 from pathlib import Path
 
 import keras
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 from sklearn.metrics import log_loss, roc_auc_score
 from tqdm.auto import tqdm
 
@@ -21,11 +22,11 @@ from catdog import (
     no_bar,
     paths,
     pipeline,
+    provenance,
     refusal,
     transfer,
 )
 
-CLIPS = (0.0, 1e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2, 5e-2)
 CHUNK = 256
 
 
@@ -57,18 +58,6 @@ def reliability(labels: np.ndarray, dog: np.ndarray, bins: int = 10) -> list[dic
                 }
             )
     return rows
-
-
-def clipped_losses(labels: np.ndarray, dog: np.ndarray, clips=CLIPS) -> list[dict]:
-    """Return the log loss for each clip c, with probabilities pulled into [c, 1 - c]."""
-    dog = np.asarray(dog, np.float64)
-    return [
-        {
-            "clip": c,
-            "log_loss": float(log_loss(labels, np.clip(dog, c, 1 - c), labels=[0, 1])),
-        }
-        for c in clips
-    ]
 
 
 def sliced(labels: np.ndarray, dog: np.ndarray, groups: dict[str, np.ndarray]) -> list[dict]:
@@ -202,83 +191,138 @@ def _kept(path, kind, model, pictures):
         return chunk["dog"], chunk["features"]
 
 
-def examine(
-    path: str | Path, folder: str | Path, seed: int = 1, each: int = 60, progress: bool = True
-) -> tuple[dict, refusal.Refusal]:
-    """Examine a model on the validation photos of a data set, which it must not have learned from.
+def _apart(path: Path, train: list[data.Photo], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of training photos: those to choose by, and `refusal.BANK` others to know.
 
-    What has to be chosen (the temperature, the clip, the threshold of the refusal) is chosen on a
-    tenth of the training photos: with seed 1, those that `transfer.fine_tune` holds out.
-
-    Returns:
-        the record and the refusal.
+    To choose by are those that calibrated the model or chose its epoch, if its file names any; else
+    the tenth that `transfer.split` keeps apart, which this model may have learned from.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CatDogError(f"{path}: no such model. Name a .keras file, or leave --model out.")
-    photos = data.manifest(folder, "validation")
-    train = len(data.manifest(folder, "train"))
-    order = np.random.default_rng(seed).permutation(train)
-    tenth = int(0.1 * train)
-    held, known = order[:tenth], order[tenth : tenth + refusal.BANK]
-    new = answers(path, folder, "validation", progress=progress)
-    kept = answers(path, folder, "train", held, progress)
-    bank = answers(path, folder, "train", known, progress)
-    labels, dog, chosen = new["labels"], new["dog"].mean(0), kept["dog"].mean(0)
+    about = provenance.read(path) or {"chosen": ()}
+    held = np.flatnonzero(np.isin(provenance.hashes(train), about["chosen"]))
+    if not len(held):
+        _, held = pipeline.held_back(train, transfer.HELD_BACK)
+    order = np.random.default_rng(seed).permutation(len(train))
+    return held, order[~np.isin(order, held)][: refusal.BANK]
+
+
+def _unseen(path: Path, photos: list[data.Photo], seen: bool) -> dict | None:
+    """Say what the model file knows of the photos; refuse those it was trained on, unless `seen`.
+
+    Raises:
+        CatDogError: the model was trained on some of them.
+    """
+    counts = provenance.seen(path, photos)
+    if counts and counts["trained"] and not seen:
+        raise CatDogError(
+            f"{path} was trained on {counts['trained']:,} of these {counts['of']:,} validation "
+            "photos: how it does on them says nothing of new ones. Examine it on others (--data), "
+            "or a model that was trained without these; --seen measures all the same."
+        )
+    return counts
+
+
+def _calibrated(by_labels, by_dog, labels: np.ndarray, dog: np.ndarray) -> dict:
+    """Choose a temperature and a clip by some photos, and see what they do to others."""
 
     def logits(p):
         return logit(np.clip(p.astype(np.float64), 1e-12, 1 - 1e-12))
 
-    t = transfer.temperature(kept["labels"], logits(chosen))
-    warmed = 1 / (1 + np.exp(-logits(dog) / t))
-    curve = clipped_losses(labels, dog)
-    best = min(clipped_losses(kept["labels"], chosen), key=lambda row: row["log_loss"])["clip"]
+    t, n = transfer.temperature(by_labels, logits(by_dog)), len(by_labels)
+    best = min(evaluation.clipped_losses(by_labels, by_dog), key=itemgetter("log_loss"))
+    curve = evaluation.clipped_losses(labels, dog)
+    measured = evaluation.measure(labels, expit(logits(dog) / t))
+    return {
+        "temperature": {"t": t, "chosen_on": n, **measured},
+        "clipping": {"curve": curve, "chosen_on": n, "chosen": best["clip"]},
+    }
+
+
+def _strange(refuse, far: np.ndarray, dog: np.ndarray, theirs, features) -> dict:
+    """Tell strangers from photos, by their distance, and by how unsure the model is of them."""
+    theirs, distance = theirs.mean(0), refuse.distance(features)
+    truth = np.repeat((0, 1), (len(far), len(distance)))
+    unsure = -np.abs(np.concatenate([dog, theirs]) - 0.5)
+    return {
+        "n": len(distance),
+        "auroc": float(roc_auc_score(truth, np.concatenate([far, distance]))),
+        "auroc_of_being_unsure": float(roc_auc_score(truth, unsure)),
+        "refused": float((distance > refuse.threshold).mean()),
+        "sure": float((np.abs(theirs - 0.5) > 0.45).mean()),
+    }
+
+
+def _refused(refuse: refusal.Refusal, far: np.ndarray, right: np.ndarray) -> dict:
+    """Say what a refusal does to photos at distances (n,), of which the model gets some right."""
+    kept, bins = far <= refuse.threshold, np.linspace(0, 1, 41)
+    return {
+        "bank": len(refuse.bank),
+        "threshold": refuse.threshold,
+        "kept": float(kept.mean()),
+        "kept_interval": evaluation.wilson(int(kept.sum()), len(far)),
+        "right_when_kept": float(right[kept].mean()),
+        "wrong_when_refused": int((~right[~kept]).sum()),
+        "histogram": {
+            "edges": bins.round(4).tolist(),
+            "photos": np.histogram(far, bins)[0].tolist(),
+        },
+    }
+
+
+def examine(
+    path: str | Path,
+    folder: str | Path,
+    seed: int = 1,
+    each: int = 60,
+    progress: bool = True,
+    *,
+    seen: bool = False,
+) -> tuple[dict, refusal.Refusal]:
+    """Examine a model on the validation photos of a data set, which it must not have learned from.
+
+    What has to be chosen (the temperature, the clip, the threshold of the refusal) is chosen on
+    training photos: those that the model was calibrated on, if its file names them, else a tenth.
+    The record says under "seen" how many of either it was trained on, if its file says so.
+
+    Args:
+        seen: measure it all the same on photos that it was trained on.
+
+    Returns:
+        the record and the refusal.
+
+    Raises:
+        CatDogError: there is no such model, or it was trained on some of the photos.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CatDogError(f"{path}: no such model. Name a .keras file, or leave --model out.")
+    photos, train = (data.manifest(folder, split) for split in data.SPLITS[::-1])
+    known_of = {"validation": _unseen(path, photos, seen)}
+    held, known = _apart(path, train, seed)
+    known_of["chosen_on"] = provenance.seen(path, [train[i] for i in held])
+    new = answers(path, folder, "validation", progress=progress)
+    kept = answers(path, folder, "train", held, progress)
+    bank = answers(path, folder, "train", known, progress)
+    labels, dog = new["labels"], new["dog"].mean(0)
     refuse = refusal.fit(bank["features"], kept["features"])
     model = keras.models.load_model(path, compile=False)
-    far, unsure = refuse.distance(new["features"]), -np.abs(dog - 0.5)
-    rows, size = [], model.inputs[0].shape[1]
-    shown = strangers(size, each).items()
-    for kind, pictures in tqdm(shown, desc="strangers", disable=no_bar(progress)):
-        theirs, features = _kept(path, kind, model, pictures)
-        theirs, distance = theirs.mean(0), refuse.distance(features)
-        truth = np.repeat((0, 1), (len(far), len(distance)))
-        rows.append(
-            {
-                "kind": kind,
-                "n": len(pictures),
-                "auroc": float(roc_auc_score(truth, np.concatenate([far, distance]))),
-                "auroc_of_being_unsure": float(
-                    roc_auc_score(truth, np.concatenate([unsure, -np.abs(theirs - 0.5)]))
-                ),
-                "refused": float((distance > refuse.threshold).mean()),
-                "sure": float((np.abs(theirs - 0.5) > 0.45).mean()),
-            }
-        )
-    n_kept = int((far <= refuse.threshold).sum())
-    bins = np.linspace(0, 1, 41)
+    size = model.inputs[0].shape[1]
+    shown = tqdm(strangers(size, each).items(), desc="strangers", disable=no_bar(progress))
+    far = refuse.distance(new["features"])
+    rows = [
+        {"kind": kind, **_strange(refuse, far, dog, *_kept(path, kind, model, pictures))}
+        for kind, pictures in shown
+    ]
     record = {
         "what": f"catdog evaluate --model {path.name}",
         "dataset": data.reference(folder),
+        "seen": known_of,
         "model": {"file": path.name, "parameters": model.count_params(), "size": size},
         "validation": evaluation.measure(labels, new["dog"][0]),
         "validation_flip": evaluation.measure(labels, dog),
         "reliability": reliability(labels, dog),
-        "temperature": {"t": t, "chosen_on": tenth, **evaluation.measure(labels, warmed)},
-        "clipping": {"curve": curve, "chosen_on": tenth, "chosen": best},
+        **_calibrated(kept["labels"], kept["dog"].mean(0), labels, dog),
         "slices": sliced(labels, dog, _groups(photos, new["brightness"])),
-        "refusal": {
-            "bank": len(refuse.bank),
-            "threshold": refuse.threshold,
-            "chosen_on": tenth,
-            "kept": n_kept / len(far),
-            "kept_interval": evaluation.wilson(n_kept, len(far)),
-            "right_when_kept": float((((dog >= 0.5) == labels)[far <= refuse.threshold]).mean()),
-            "wrong_when_refused": int((((dog >= 0.5) != labels)[far > refuse.threshold]).sum()),
-            "histogram": {
-                "edges": bins.round(4).tolist(),
-                "photos": np.histogram(far, bins)[0].tolist(),
-            },
-            "strangers": rows,
-        },
+        "refusal": {**_refused(refuse, far, (dog >= 0.5) == labels), "chosen_on": len(held)},
     }
+    record["refusal"]["strangers"] = rows
     return record, refuse

@@ -19,6 +19,7 @@ import cv2
 import keras
 import numpy as np
 import tensorflow as tf
+from sklearn.model_selection import train_test_split
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, data, no_bar
@@ -194,16 +195,31 @@ def resized(images: np.ndarray, size: int) -> np.ndarray:
     return np.stack([resize(pixels, size) for pixels in images])
 
 
-def held_back(images: np.ndarray, labels: np.ndarray, n: int, seed: int = 1) -> tuple:
-    """Split n photos off, as many of each label as there are in all, to choose settings by.
+def held_back(photos: list[data.Photo], n: int | float, seed: int = 1) -> tuple:
+    """Set photos apart to choose or calibrate by, as many of each label as there are in all.
 
-    Returns ((images, labels), (images, labels)): those left, and the n.
+    Photos of equal bytes stay on one side, and count once. The same seed sets the same ones apart.
+
+    Args:
+        photos: lines of a manifest.
+        n: how many are set apart, or, below 1, which share of them.
+
+    Returns:
+        positions in `photos`, ascending, int (m,) each: of those left, and of those set apart.
+
+    Raises:
+        CatDogError: so many cannot be set apart.
     """
-    rng, last = np.random.default_rng(seed), np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        of_it = np.flatnonzero(labels == label)
-        last[rng.permutation(of_it)[: round(n * len(of_it) / len(labels))]] = True
-    return (images[~last], labels[~last]), (images[last], labels[last])
+    hashes = np.array([photo.sha256 for photo in photos])
+    once = np.sort(np.unique(hashes, return_index=True)[1])
+    labels = labels_of(photos)[once]
+    try:
+        _, apart = train_test_split(once, test_size=n, stratify=labels, random_state=seed)
+    except ValueError as error:
+        text = f"{n} of {len(photos):,} photos cannot be set apart ({error})."
+        raise CatDogError(text) from None
+    inside = np.isin(hashes, hashes[apart])
+    return np.flatnonzero(~inside), np.flatnonzero(inside)
 
 
 def transforms(n: int, height: int, width: int, how: Augmentation, rng) -> np.ndarray:

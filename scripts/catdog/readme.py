@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 from catdog import bench, evaluation, forecast, growth, hardware, paths, prediction
 
@@ -188,7 +189,7 @@ def card(key: str = "improved") -> str:
         ),
         ("log loss", lambda v: f"{v['log_loss']:.3f}"),
         ("AUC", lambda v: f"{v['auc']:.4f}"),
-        ("expected calibration error", lambda v: f"{v['calibration_error']:.3f}"),
+        (evaluation.calibration(both[0])[0], lambda v: f"{evaluation.calibration(v)[1]:.3f}"),
         (
             "cats called dogs",
             lambda v: "{:,} of {:,}".format(v["confusion"][0][1], sum(v["confusion"][0])),
@@ -203,13 +204,18 @@ def card(key: str = "improved") -> str:
     return "\n".join(lines)
 
 
+def _size(path: Path) -> str:
+    """How large a file is that ships; a little more than when it was trained (`provenance`)."""
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
 def card_of_the_residual() -> str:
     """The same for the largest network that was trained from scratch, and its file."""
     r = evaluation.records()["best"]
     return card("best") + (
-        f"\n\nMeasured with the file of {r['megabytes']:.1f} MB; {r['model']['parameters']:,} "
-        f"parameters. Trained for {r['epochs']} epochs, {r['seconds'] / 60:.0f} minutes on "
-        f"{r['hardware']['cores']} cores."
+        f"\n\nMeasured with the file of {_size(paths.MODELS / 'cat_dog_residual.keras')}; "
+        f"{r['model']['parameters']:,} parameters. Trained for {r['epochs']} epochs, "
+        f"{r['seconds'] / 60:.0f} minutes on {r['hardware']['cores']} cores."
     )
 
 
@@ -218,7 +224,7 @@ def card_of_the_default() -> str:
     r = json.loads(prediction.DEFAULT.with_suffix(".json").read_text("utf-8"))
     v = r["file"]["validation_flip"]
     return card(DEFAULT_RECORD) + (
-        f"\n\nThe file, {r['file']['megabytes']:.1f} MB, read back and asked about both: "
+        f"\n\nThe file, {_size(prediction.DEFAULT)}, read back and asked about both: "
         f"{v['accuracy']:.2%}, log loss {v['log_loss']:.4f}, "
         f"{r['file']['images_per_second']:.0f} photos a second."
     )
@@ -237,9 +243,10 @@ def examined() -> str:
             f"| {row['dogs']:.2%} ({row['interval'][0]:.1%} to {row['interval'][1]:.1%}) |"
         )
     share = sum(row["n"] for row in ends) / r["validation_flip"]["n"]
+    name, error = evaluation.calibration(r["validation_flip"])
     lines.append(
-        f"\n{share:.1%} of the answers are in the first or the last group. Expected calibration "
-        f"error {r['validation_flip']['calibration_error']:.4f}; another temperature, fitted on "
+        f"\n{share:.1%} of the answers are in the first or the last group. "
+        f"{name[0].upper() + name[1:]} {error:.4f}; another temperature, fitted on "
         f"{t['chosen_on']:,} training photos, would be {t['t']:.2f} and would change the log loss "
         f"from {r['validation_flip']['log_loss']:.4f} to {t['log_loss']:.4f}.\n"
     )

@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student
 
-from catdog import cache, data, evaluation, pipeline, prediction, training, transfer
+from catdog import (
+    cache,
+    data,
+    evaluation,
+    pipeline,
+    prediction,
+    provenance,
+    training,
+    transfer,
+)
 from catdog.training import Recipe
 
 
@@ -32,18 +41,9 @@ def run(
         devices: as for `training.train`.
     """
     out, recipe = Path(out), training.resolved(recipe)
-
-    def photos(split):
-        return cache.load(folder, split, recipe.decoded, nearest=recipe.nearest)[:2]
-
-    train_set, held_out = photos(None if everything else "train"), None
-    if held_back:
-        train_set, held_out = pipeline.held_back(*train_set, held_back)
-    elif not everything:
-        held_out = photos("validation")
     size = recipe.final_size
-    if held_out is not None:
-        held_out = pipeline.resized(held_out[0], size), held_out[1]
+    (*train_set, learned), judging = _sets(recipe, folder, everything, held_back)
+    held_out = judging and (pipeline.resized(judging[0], size), judging[1])
     judge = held_out if recipe.judged else None
     model, log = training.train(recipe.build, recipe, train_set, judge, out, seed, devices=devices)
     path = out / "model.keras"
@@ -54,6 +54,9 @@ def run(
         model = prediction.load_model(path)
     else:
         model.save(path)
+    split = "all" if everything else "train minus held back" if held_back else "train"
+    chooses = judge and (recipe.keep == "best" or recipe.patience is not None)
+    provenance.write(path, folder, split, learned, judging[2] if chooses else ())
     seconds = sum(log["seconds"])
     record = {
         "dataset": data.reference(folder),
@@ -69,7 +72,7 @@ def run(
         "images_per_second": round(len(train_set[0]) * len(log["seconds"]) / seconds, 1),
         "history": log["history"],
     }
-    if held_out is not None:
+    if held_out:
         images, labels = held_out
         of = "held-back training" if held_back else "validation"
         record["judged_by"] = f"{len(labels):,} {of} photos"
@@ -78,6 +81,23 @@ def run(
         record["validation"] = evaluation.measure(labels, plain)
         record["validation_flip"] = evaluation.measure(labels, (plain + mirrored) / 2)
     return record
+
+
+def _sets(recipe: Recipe, folder, everything: bool, held_back: int) -> tuple:
+    """Return what is trained on, and what it is measured on or None, as `cache.load` does."""
+
+    def load(split):
+        return cache.load(folder, split, recipe.decoded, nearest=recipe.nearest)
+
+    if everything:
+        return load(None), None
+    if not held_back:
+        return load("train"), load("validation")
+    images, labels, photos = load("train")
+    return tuple(
+        (images[places], labels[places], [photos[i] for i in places])
+        for places in pipeline.held_back(photos, held_back)
+    )
 
 
 def joint(records: list[dict]) -> dict:

@@ -29,6 +29,7 @@ class Recipe:
         decoded: height and width to which the photos are decoded, before any augmentation.
         nearest: take the nearest pixel when photos are resized (see `pipeline.resize`).
         dropout: the parts that are switched off in the article's network, see `article_cnn`.
+        momentum: SGD's and Muon's; with Adam its beta 1.
         schedule: "constant"; "inverse time": the rate over 1 + decay × updates, as `decay` had it
             in Keras 2; or "one-cycle": a linear rise over the first tenth of the steps, then half
             a cosine down to nothing (after Smith & Topin 2017, arXiv 1708.07120).
@@ -256,7 +257,7 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
     if recipe.optimizer == "adam":
         return keras.optimizers.Adam(beta_1=recipe.momentum, **common)
     if recipe.optimizer == "muon":
-        return Muon(ns_steps=3, adam_weight_decay=0.0, **common)
+        return Muon(momentum=recipe.momentum, ns_steps=3, adam_weight_decay=0.0, **common)
     raise CatDogError(f"unknown optimizer {recipe.optimizer!r}: use 'sgd', 'adam' or 'muon'.")
 
 
@@ -300,7 +301,18 @@ class _State(keras.callbacks.Callback):
                 layer.seed_generator.state.assign([self.seed + 1000 * i, epoch])
         self.started = time.perf_counter(), time.process_time()
 
+    def _must_be_finite(self, epoch: int, logs: dict) -> None:
+        lost = [f"{k} is {v}" for k, v in logs.items() if "loss" in k and not math.isfinite(v)]
+        if lost:
+            before = _latest(self.folder)
+            raise CatDogError(
+                f"the {' and the '.join(lost)} in epoch {epoch + 1}: the weights grew without "
+                "bound. Train with a smaller learning rate or with precision float32, in another "
+                f"folder. {f'The epoch before is kept: {before}' if before else 'None is kept'}."
+            )
+
     def on_epoch_end(self, epoch, logs=None):
+        self._must_be_finite(epoch, logs)
         logs = {**logs, **{k.replace(LOSS, "loss"): logs[k] for k in logs if k.endswith(LOSS)}}
         for name, value in logs.items():
             if not name.endswith(LOSS):
@@ -408,6 +420,9 @@ def train(
         the model, which computes in float32 whatever it was trained in, and the log: the history
         {name: [a value an epoch]}, the seconds of each epoch, by the clock and of the processor
         (all cores added up, which other work and pauses do not change), the best epoch.
+
+    Raises:
+        CatDogError: a loss becomes infinite or not a number. The epochs before are kept.
     """
     recipe = resolved(recipe)
     chosen = distribution.choose(devices, recipe.batch_size)

@@ -34,6 +34,7 @@ FINE_TUNING = Recipe(
 )
 
 
+HELD_BACK = 0.1  # of the training photos, to calibrate on
 SMALL = 4000  # so few photos are fitted faster by one thread: many would wait for each other
 
 
@@ -115,12 +116,46 @@ def temperature(labels: np.ndarray, logits: np.ndarray) -> float:
     """Return the temperature T that makes sigmoid(logits / T) fit best (Guo et al. 2017, 4.2).
 
     Args:
-        logits: of dog (n,), on photos that were used for nothing else.
+        logits: of dog (n,), on photos that no weight was fitted to (see `split`).
     """
     found = minimize_scalar(
         lambda t: log_loss(labels, expit(logits / np.exp(t)), labels=[0, 1]), bounds=(-2, 2)
     )
     return float(np.exp(found.x))
+
+
+def split(folder: str | Path) -> tuple[list[data.Photo], list[data.Photo]]:
+    """Divide the training photos, before anything learns: those to learn from, and a tenth.
+
+    The tenth calibrates, and does nothing else: neither the head nor the fine-tuning sees it. It is
+    the same for every seed, so that a head and its fine-tuning cannot disagree about it.
+    """
+    photos, _ = pipeline.photos_of(folder, "train")
+    return tuple([photos[i] for i in places] for places in pipeline.held_back(photos, HELD_BACK))
+
+
+def calibrate(labels: np.ndarray, logits: np.ndarray) -> dict:
+    """Fit the temperature, then choose the clip for the log loss, on the photos held back.
+
+    Args:
+        labels, logits: as in `temperature`, of the photos that `split` keeps apart.
+
+    Returns:
+        for a record: "temperature"; "clip", the best of `evaluation.CLIPS` at that temperature (see
+        `submission.submit`); "calibrated_on", how many photos.
+    """
+    t = temperature(labels, logits)
+    losses = evaluation.clipped_losses(labels, expit(logits / t))
+    clip = min(losses, key=lambda row: row["log_loss"])["clip"]
+    return {"temperature": t, "clip": clip, "calibrated_on": len(labels)}
+
+
+def _measured(truth: np.ndarray, logits: np.ndarray) -> dict:
+    """Measure logits (2, n), of photos and of their mirror images: the first alone, and both."""
+    return {
+        "validation": evaluation.measure(truth, expit(logits[0])),
+        "validation_flip": evaluation.measure(truth, expit(logits.mean(axis=0))),
+    }
 
 
 def frozen(
@@ -131,9 +166,10 @@ def frozen(
     progress: bool = True,
     **how,
 ) -> tuple[keras.Model, dict]:
-    """Train a new head on frozen features of the training photos; measure on the others.
+    """Train a new head on frozen features of nine tenths of the training photos (see `split`).
 
-    Nothing is chosen on the validation photos.
+    The last tenth gives a temperature and a clip, which the record reports; the classifier does
+    without. Nothing is chosen on the validation photos.
 
     Args:
         mirror: the mirror image of each training photo is a training photo too, and the answers to
@@ -144,20 +180,27 @@ def frozen(
         the classifier, and its record.
     """
     size = size or backbones.about(backbone).size
+    photos, labels = pipeline.photos_of(folder, "train")
+    used, held = pipeline.held_back(photos, HELD_BACK)
 
-    def values(split):
+    def values(part):
         found = [
-            features.extract(folder, split, backbone, size, flip=flip, progress=progress, **how)
+            features.extract(folder, part, backbone, size, flip=flip, progress=progress, **how)
             for flip in ((False, True) if mirror else (False,))
         ]
         return [np.asarray(f) for f in found], found[0].labels
 
-    (plain, *mirrored), labels = values("train")
+    x, _ = values("train")
     extracted = time.perf_counter()
-    weights, bias, penalty = fit_head(plain, labels, *mirrored)
+    weights, bias, penalty = fit_head(x[0][used], labels[used], *(one[used] for one in x[1:]))
     fitted = time.perf_counter()
+
+    def logits(x):
+        return np.stack([one.astype(np.float64) @ weights + bias for one in x])
+
+    found = calibrate(labels[held], logits([one[held] for one in x]).mean(axis=0))
     x, truth = values("validation")
-    logits = [one.astype(np.float64) @ weights + bias for one in x]
+    answers = logits(x)
     from_ = how.get("weights", "imagenet")
     model = classifier(backbone, size, (weights, bias), weights=from_, dropout=0.0)
     record = {
@@ -172,11 +215,16 @@ def frozen(
             "size": size,
         },
         "recipe": {"head": "logistic regression", "C": penalty, "chosen_by": "5-fold"},
+        "trained_on": len(used),
         "seconds_of_the_head": round(fitted - extracted, 1),
-        "validation": evaluation.measure(truth, expit(logits[0])),
+        **found,
+        "validation": evaluation.measure(truth, expit(answers[0])),
+        "validation_calibrated": evaluation.measure(
+            truth, expit(answers.mean(axis=0) / found["temperature"])
+        ),
     }
     if mirror:
-        record["validation_flip"] = evaluation.measure(truth, expit(np.mean(logits, axis=0)))
+        record["validation_flip"] = evaluation.measure(truth, expit(answers.mean(axis=0)))
     return model, record
 
 
@@ -257,23 +305,23 @@ def fine_tune(
     from_block: int = 9,
     run: str | Path | None = None,
     seed: int = 1,
-    hold_out: float = 0.1,
-    everything: bool = False,
 ) -> tuple[keras.Model, dict]:
     """Train the upper blocks and the head a little further; measure on the validation photos.
 
-    A tenth of the training photos is held out, to fit the temperature on. The last epoch is kept:
-    nothing is chosen on the validation photos.
+    It learns from the photos that `frozen` learned from; the tenth that `split` keeps apart gives
+    the temperature and the clip. The last epoch is kept, and nothing is chosen on the validation
+    photos.
+
+    Args:
+        head: of `frozen` (see `head_of`), or another that has not seen that tenth either.
 
     Returns:
         the classifier, its temperature built into the last layer, and its record.
     """
     size = size or backbones.about(backbone).size
-    images, labels, _ = pipeline.load(folder, None if everything else "train", size)
-    order = np.random.default_rng(seed).permutation(len(images))
-    held, used = np.split(order, [int(hold_out * len(order))])
-    held_images, held_labels = images[held], labels[held]
-    images, labels = images[np.sort(used)], labels[np.sort(used)]
+    images, labels, photos = pipeline.load(folder, "train", size)
+    parts = pipeline.held_back(photos, HELD_BACK)
+    (images, labels), (held_images, held_labels) = [(images[i], labels[i]) for i in parts]
 
     def build():
         return classifier(backbone, size, head, from_block, dropout=0.2)
@@ -285,27 +333,26 @@ def fine_tune(
         pair = [logit.predict(p, batch_size=32, verbose=0) for p in (photos, photos[:, :, ::-1])]
         return [(x[:, 1] - x[:, 0]).astype(np.float64) for x in pair]
 
-    t = temperature(held_labels, np.mean(logits(held_images), axis=0))
+    found = calibrate(held_labels, np.mean(logits(held_images), axis=0))
+    t = found["temperature"]
+    images, truth, _ = pipeline.load(folder, "validation", size)
+    pair = np.stack(logits(images))
     seconds = sum(log["seconds"])
     record = {
         "what": f"catdog transfer fine-tune --backbone {backbone} --size {size}",
         "dataset": data.reference(folder),
         "model": {"name": model.name, "parameters": model.count_params(), "size": size},
         "recipe": {**asdict(training.resolved(recipe)), "from_block": from_block},
+        "trained_on": len(labels),
         "seed": seed,
         "epochs": len(log["seconds"]),
         "seconds": round(seconds, 1),
-        "images_per_second": round(len(images) * len(log["seconds"]) / max(seconds, 1e-9), 1),
+        "images_per_second": round(len(labels) * len(log["seconds"]) / max(seconds, 1e-9), 1),
         "history": log["history"],
-        "temperature": t,
+        **found,
+        "validation_uncalibrated": _measured(truth, pair)["validation_flip"],
+        **_measured(truth, pair / t),
     }
-    if not everything:
-        images, truth, _ = pipeline.load(folder, "validation", size)
-        found = logits(images)
-        both = np.mean(found, axis=0)
-        record["validation_uncalibrated"] = evaluation.measure(truth, expit(both))
-        record["validation"] = evaluation.measure(truth, expit(found[0] / t))
-        record["validation_flip"] = evaluation.measure(truth, expit(both / t))
     last = model.get_layer("logits")
     last.set_weights([w / t for w in last.get_weights()])
     return model, record

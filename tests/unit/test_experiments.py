@@ -189,11 +189,16 @@ def test_paired_interval_on_known_cases():
     assert (low, high) == pytest.approx((20 / 1002 - half, 20 / 1002 + half), rel=1e-6)
     assert p == pytest.approx(2 * stats.binom.cdf(10, 40, 0.5))
     assert evaluation.paired(0, 0, 100)[2] == 1.0
-    a, b = [0.80, 0.82, 0.85], [0.79, 0.80, 0.82]
-    difference, (low, high) = evaluation.paired_runs(a, b)
-    expected = stats.ttest_rel(a, b).confidence_interval()
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_the_interval_between_runs_is_students_formula(confidence):
+    a, b = np.array([0.80, 0.82, 0.85]), np.array([0.79, 0.80, 0.82])
+    spread = np.sqrt(np.sum((a - b - 0.02) ** 2) / 2)
+    half = stats.t.ppf((1 + confidence) / 2, 2) * spread / np.sqrt(3)
+    difference, (low, high) = evaluation.paired_runs(a, b, confidence)
     assert difference == pytest.approx(0.02)
-    assert (low, high) == pytest.approx((expected.low, expected.high))
+    assert (low, high) == pytest.approx((0.02 - half, 0.02 + half))
 
 
 def test_the_paired_interval_covers_the_truth():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from catdog import CatDogError, models, pipeline, race, training
+from catdog import CatDogError, data, models, pipeline, provenance, race, training
 from catdog.cli import main
 
 SMALL = replace(
@@ -86,14 +86,20 @@ def test_recipes_of_before_draw_the_same_numbers_as_before():
 
 
 def test_photos_held_back_are_apart_and_as_mixed():
-    images = np.arange(100, dtype=np.uint8)[:, None, None, None]
-    labels = np.repeat([0, 1], [60, 40])
-    (left, left_labels), (held, held_labels) = pipeline.held_back(images, labels, 20)
-    assert sorted([*left.ravel(), *held.ravel()]) == list(range(100))
-    assert list(np.bincount(held_labels)) == [12, 8] and len(left_labels) == 80
-    assert all((n >= 60) == k for n, k in zip(held.ravel(), held_labels, strict=True))
-    again = pipeline.held_back(images, labels, 20)[1][0]
-    assert np.array_equal(held, again)
+    lines = [
+        data.Photo(f"{label}.{i}.jpg", label, "train", 9, 9, 9, f"{label}{i % 30}")
+        for label, n in (("cat", 60), ("dog", 30))
+        for i in range(n)  # each cat's bytes are there twice
+    ]
+    for n in (20, 1 / 3):
+        left, held = pipeline.held_back(lines, n)
+        assert sorted([*left, *held]) == list(range(90))
+        assert not {lines[i].sha256 for i in left} & {lines[i].sha256 for i in held}
+        assert list(np.bincount(pipeline.labels_of([lines[i] for i in held]))) == [20, 10]
+        assert all(map(np.array_equal, pipeline.held_back(lines, n), (left, held)))
+    assert not np.array_equal(pipeline.held_back(lines, 20, seed=2)[1], held)
+    with pytest.raises(CatDogError, match="1000 of 90 photos cannot be set apart"):
+        pipeline.held_back(lines, 1000)
 
 
 def test_normalization_in_one_operation_is_keras_own():
@@ -146,6 +152,20 @@ def test_muon_steps_along_all_directions_alike():
     assert np.allclose(np.array(scale), -0.1, atol=1e-3)  # Adam's first step
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.95])
+def test_muon_has_the_momentum_of_the_recipe(small_build, momentum):
+    model, recipe = small_build(), replace(training.FAST, momentum=momentum, ema=None)
+    training.compile_model(model, recipe, 10)
+    assert model.optimizer.momentum == momentum
+    kernel = keras.Variable(np.zeros((3, 3, 4, 8), "float32"), name="kernel")
+    model.optimizer.build([kernel])
+    ones = keras.ops.ones((3, 3, 4, 8))
+    for _ in range(2):
+        model.optimizer.apply([ones])
+    kept = next(v for v in model.optimizer.variables if "momentum" in v.path)
+    assert np.allclose(np.array(kept), 1 + momentum)  # 1, then momentum times it and 1 more
+
+
 def test_broken_off_between_sizes_it_ends_with_the_same_weights(
     photos, small_build, tmp_path, break_off
 ):
@@ -185,6 +205,9 @@ def test_train_fast_by_photos_held_back_writes_what_any_keras_loads(
     model = keras.models.load_model(run / "model.keras")
     assert model.input_shape == (None, 32, 32, 3)
     assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+    about = provenance.read(run / "model.keras")  # those held back only measured it: FAST is fixed
+    assert about["split"] == "train minus held back" and len(about["trained"]) == 24
+    assert len(about["chosen"]) == 0
 
 
 def test_the_race_counts_who_arrives_and_names_the_worst(photos_on_disk, monkeypatch):

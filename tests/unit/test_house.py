@@ -66,6 +66,30 @@ def test_shipped_models_are_small_and_have_card_and_record():
         assert model.with_suffix(".json").exists() and model.with_suffix(".md").exists()
 
 
+@pytest.mark.parametrize(
+    "name, split, trained, chosen",
+    [
+        ("cat_dog_cnn", "all", 20_000, 0),
+        ("cat_dog_residual", "train", 16_000, 0),
+        ("cat_dog_efficientnet", "train", 16_000, 1600),
+    ],
+)
+def test_shipped_models_say_which_photos_they_were_trained_on(name, split, trained, chosen):
+    import json
+
+    from catdog import provenance
+
+    about = provenance.read(ROOT / "models" / f"{name}.keras")
+    record = json.loads((ROOT / "models" / f"{name}.json").read_text("utf-8"))
+    assert about["dataset"]["manifest_sha256"] == record["dataset"]["manifest_sha256"]
+    assert about["split"] == split
+    assert trained - 5 <= len(about["trained"]) <= trained  # some photos are there twice
+    assert len(about["chosen"]) == chosen and set(about["chosen"]) <= set(about["trained"])
+    # how many an epoch took, by the rate in the record; those that calibrated were not among them
+    seen = record["images_per_second"] * record["seconds"] / record["epochs"]
+    assert seen == pytest.approx(trained - chosen, abs=30)
+
+
 @pytest.mark.parametrize("name", ["cat_dog_cnn", "cat_dog_residual", "cat_dog_efficientnet"])
 def test_shipped_models_know_the_cat_of_scikit_image(name):
     import numpy as np

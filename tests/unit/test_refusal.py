@@ -9,7 +9,19 @@ import skimage.data
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from catdog import CatDogError, examination, models, paths, prediction, refusal, sources
+from catdog import (
+    CatDogError,
+    data,
+    evaluation,
+    examination,
+    models,
+    paths,
+    prediction,
+    provenance,
+    refusal,
+    sources,
+    transfer,
+)
 from catdog.cli import main
 
 
@@ -109,8 +121,57 @@ def test_evaluate_writes_a_record_and_a_refusal_that_can_be_used(small, tmp_path
     assert json.loads(json.dumps(again["validation_flip"])) == record["validation_flip"]
 
 
+def test_evaluate_refuses_photos_that_the_model_was_trained_on(
+    small, tmp_path, monkeypatch, capsys
+):
+    path, folder = small
+    out = tmp_path / "record.json"
+    monkeypatch.setattr(examination.examine, "__defaults__", (1, 2, False))
+    train, new = (data.manifest(folder, split) for split in data.SPLITS)
+    command = ["evaluate", "--model", str(path), "--data", str(folder), "--record", str(out)]
+
+    def evaluate(*more):
+        code = main([*command, *more])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    code, said, _ = evaluate()
+    assert code == 0 and said.startswith("This file does not say which photos it was trained on.\n")
+    assert json.loads(out.read_text())["seen"] == {"validation": None, "chosen_on": None}
+    out.unlink()
+    saved = path.read_bytes()
+    provenance.write(path, folder, "all", [*train, *new[:5]])
+    code, said, error = evaluate()
+    assert code == 1 and not said and not out.exists()
+    assert "was trained on 5 of these 24 validation photos" in error and "--seen" in error
+    code, said, _ = evaluate("--seen")
+    assert code == 0 and said.startswith("It was trained on 5 of these 24 photos")
+    seen = json.loads(out.read_text())["seen"]
+    assert seen["validation"] == {"trained": 5, "chosen": 0, "of": 24}
+    assert seen["chosen_on"]["trained"] == seen["chosen_on"]["of"] == 10
+    path.write_bytes(saved)
+    provenance.write(path, folder, "train minus held back", train[7:], train[:7])
+    code, said, _ = evaluate()
+    assert code == 0 and said.startswith("It was made without any of these 24 photos.")
+    record = json.loads(out.read_text())
+    assert record["seen"]["chosen_on"] == {"trained": 0, "chosen": 7, "of": 7}
+    assert record["temperature"]["chosen_on"] == record["refusal"]["chosen_on"] == 7
+
+
+def test_what_is_chosen_on_is_what_calibrated_and_is_not_among_the_known(small, monkeypatch):
+    path, folder = small
+    train = data.manifest(folder, "train")
+    monkeypatch.setattr(refusal, "BANK", 50)
+    held, known = examination._apart(path, train, 1)
+    assert len(held) == 10 and len(known) == 50 and not set(held) & set(known)
+    assert {train[i].sha256 for i in held} == {p.sha256 for p in transfer.split(folder)[1]}
+    provenance.write(path, folder, "train", train, train[20:30])
+    held, known = examination._apart(path, train, 1)
+    assert list(held) == list(range(20, 30)) and not set(held) & set(known)
+
+
 def test_clipping_bounds_the_loss_of_a_sure_mistake():
-    curve = examination.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
+    curve = evaluation.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
     assert curve[0]["log_loss"] == pytest.approx(-(np.log(0.01) + np.log(0.99)) / 2)
     assert curve[1]["log_loss"] < curve[0]["log_loss"]
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from scipy import stats
 
-from catdog import CatDogError, data, evaluation, models, pipeline, training
+from catdog import CatDogError, data, evaluation, models, pipeline, provenance, training
 from catdog.cli import main
 
 SIZE = 24
@@ -167,21 +168,81 @@ def test_early_stopping_keeps_the_best_weights(photos, tmp_path):
     assert loss == pytest.approx(min(losses), rel=1e-3)
 
 
+def test_a_loss_that_explodes_ends_the_run_and_names_the_epoch(photos, tmp_path):
+    wild = replace(TINY, learning_rate=1e9)
+    with pytest.raises(
+        CatDogError, match="loss is .* in epoch 1: .*smaller learning.*None is kept"
+    ):
+        training.train(build, wild, *photos, tmp_path / "a", progress=False)
+    assert not list((tmp_path / "a").glob("epoch-*"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_lost_later_leaves_the_epoch_before(photos, tmp_path, monkeypatch, value):
+    on_epoch_end = training._State.on_epoch_end
+
+    def broken(self, epoch, logs=None):
+        on_epoch_end(self, epoch, {**logs, "val_loss": value} if epoch == 2 else logs)
+
+    run = tmp_path / "a"
+    with monkeypatch.context() as patch:
+        patch.setattr(training._State, "on_epoch_end", broken)
+        with pytest.raises(
+            CatDogError, match=f"val_loss is {value} in epoch 3.*kept: .*epoch-0002"
+        ):
+            training.train(build, TINY, *photos, run, progress=False)
+    assert [p.name for p in run.glob("epoch-*")] == ["epoch-0002"]
+    _, log = training.train(build, TINY, *photos, run, progress=False)  # nothing of it was saved
+    assert len(log["seconds"]) == 4 and np.isfinite(log["history"]["val_loss"]).all()
+
+
 def test_one_cycle_rises_then_falls():
     rates = [float(training.OneCycle(2.0, 100)(step)) for step in range(101)]
     assert rates[0] == 0 and max(rates) == pytest.approx(2.0) and np.argmax(rates) == 10
     assert rates[-1] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("correct, n", [(0, 10), (10, 10), (7, 10), (4470, 5000), (3975, 4000)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_the_interval_of_a_proportion_is_wilsons_formula(correct, n, confidence):
+    z, p = stats.norm.ppf((1 + confidence) / 2), correct / n
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    found = evaluation.wilson(correct, n, confidence)
+    assert found == pytest.approx((middle - half, middle + half), rel=1e-9, abs=1e-12)
+
+
 def test_measures_against_known_values():
-    assert evaluation.wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
-    low, high = evaluation.wilson(4470, 5000)  # the article's 89.4 % of 5,000
-    assert (low, high) == pytest.approx((0.8852, 0.9022), abs=1e-4)
     found = evaluation.measure(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
     assert found["accuracy"] == 0.5 and found["confusion"] == [[1, 1], [1, 1]]
     assert found["auc"] == 0.75
     assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.9]).mean())
-    assert found["calibration_error"] == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
+    # two are 90 % sure and right, two 60 % sure and wrong
+    assert found["ece"] == pytest.approx((2 * 0.1 + 2 * 0.6) / 4)
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+def test_the_calibration_error_is_guos(bins):
+    """Equations 1 to 3, written down as they stand there."""
+    rng = np.random.default_rng(3)
+    dog = np.concatenate([rng.beta(0.4, 0.5, 500), [0.0, 0.5, 0.6, 1.0, 1.0]])
+    labels = (rng.random(len(dog)) < dog**1.5).astype(int)
+    predicted = [int(p >= 0.5) for p in dog]
+    confidence = [p if guess else 1 - p for p, guess in zip(dog, predicted, strict=True)]
+    ece = 0.0
+    for m in range(1, bins + 1):
+        b_m = [i for i, c in enumerate(confidence) if (m - 1) / bins < c <= m / bins]
+        if b_m:
+            acc = sum(predicted[i] == labels[i] for i in b_m) / len(b_m)
+            conf = sum(confidence[i] for i in b_m) / len(b_m)
+            ece += len(b_m) / len(dog) * abs(acc - conf)
+    assert evaluation.measure(labels, dog, bins)["ece"] == pytest.approx(ece)
+
+
+def test_records_of_before_are_read_as_what_they_were():
+    assert evaluation.calibration({"ece": 0.1}) == ("expected calibration error", 0.1)
+    old = {"calibration_error": 0.2}
+    assert evaluation.calibration(old) == ("calibration error of P(dog)", 0.2)
 
 
 @pytest.mark.usefixtures("features_elsewhere")
@@ -196,6 +257,9 @@ def test_train_command_writes_model_and_record(photos_on_disk, tmp_path, capsys)
     assert record["model"]["parameters"] == 1_355_938
     assert record["dataset"]["counts"]["train"] == {"cat": 16, "dog": 16}
     assert record["validation"]["n"] == 8 and record["hardware"]["cores"] > 0
+    new = data.manifest(photos_on_disk, "validation")  # which may end the article's training
+    assert provenance.seen(run / "model.keras", new) == {"trained": 0, "chosen": 8, "of": 8}
+    assert len(provenance.read(run / "model.keras")["trained"]) == 32
     assert main(["predict", str(photos_on_disk), "--model", str(run / "model.keras")]) == 0
     *answers, total = capsys.readouterr().out.splitlines()
     assert len(answers) == 40 and all(line.startswith(("cat", "dog")) for line in answers)

@@ -6,10 +6,10 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
-from catdog import data, features, paths, pipeline, training, transfer
+from catdog import data, evaluation, features, paths, pipeline, provenance, training, transfer
 from catdog.cli import main
 
 NAME = "efficientnet-lite0"
@@ -48,9 +48,9 @@ def test_the_classifier_is_backbone_and_head(folder):
     keras.utils.set_random_seed(0)  # as the features' random weights
     model = transfer.classifier(NAME, 64, head, weights=None)
     images, _, _ = pipeline.load(folder, "train", 64, progress=False)
-    logit = np.asarray(found, "float64") @ head[0] + head[1]
+    logits = np.asarray(found, "float64") @ head[0] + head[1]
     dog = model.predict(images.astype("float32"), verbose=0)[:, 1]
-    assert np.allclose(dog, expit(logit), atol=0.05)
+    assert np.allclose(dog, expit(logits), atol=0.05)
     assert np.allclose(transfer.head_of(model)[0], head[0], atol=1e-5)
 
 
@@ -78,11 +78,14 @@ def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):
     images, labels, _ = pipeline.load(folder, "validation", 64, progress=False)
     dog = model.predict(images.astype("float32"), verbose=0)
     assert dog.shape == (8, 2) and np.allclose(dog.sum(1), 1, atol=1e-5)
+    assert record["trained_on"] == 28 and record["calibrated_on"] == 4
+    assert 0.1 < record["temperature"] < 10 and record["validation_calibrated"]["n"] == 8
     recipe = replace(transfer.FINE_TUNING, epochs=1, batch_size=8)
     tuned, record = transfer.fine_tune(
-        folder, NAME, transfer.head_of(model), 64, recipe, 14, tmp_path / "run", hold_out=0.25
+        folder, NAME, transfer.head_of(model), 64, recipe, 14, tmp_path / "run"
     )
     assert record["epochs"] == 1 and 0.1 < record["temperature"] < 10
+    assert record["trained_on"] == 28 and record["calibrated_on"] == 4
     path = tmp_path / "tuned.keras"
     transfer.save_small(tuned, path)
     again = keras.models.load_model(path)
@@ -103,6 +106,99 @@ def test_the_command_records_what_the_features_cost(folder, capsys):
     assert record["file"]["validation"]["n"] == record["validation"]["n"] == 8
     assert len(list(paths.FEATURES.iterdir())) == 2  # no mirror images
     assert "mirror" not in capsys.readouterr().out
+
+
+def test_calibration_takes_the_best_temperature_then_the_best_clip():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 4, 3000)
+    labels = (rng.random(3000) < expit(logits)).astype(int)
+    labels[logits > 9] = 0  # a few answers are sure and wrong
+    found = transfer.calibrate(labels, logits)
+    assert found["calibrated_on"] == 3000
+    assert found["temperature"] == transfer.temperature(labels, logits)
+    dog = expit(logits / found["temperature"])
+    losses = {c: log_loss(labels, np.clip(dog, c, 1 - c)) for c in evaluation.CLIPS}
+    assert found["clip"] == min(losses, key=losses.get)
+    labels = (rng.random(3000) < expit(logits)).astype(int)
+    assert transfer.calibrate(labels, logits)["clip"] < found["clip"]
+
+
+def test_the_photos_held_back_are_seen_by_the_calibration_and_by_nothing_else(
+    folder, tmp_path, monkeypatch, capsys
+):
+    """Through the command; what is really passed on is looked at."""
+    used, held = transfer.split(folder)
+    assert len(held) == 4 and sum(photo.label == "cat" for photo in held) == 2
+    assert not {p.sha256 for p in used} & {p.sha256 for p in held}
+    assert len(used) + len(held) == 32
+
+    def bytes_of(rows):
+        return {np.ascontiguousarray(row).tobytes() for row in rows}
+
+    photos, _ = pipeline.photos_of(folder, "train")
+    apart = np.isin([p.file for p in photos], [p.file for p in held])
+    rng = np.random.default_rng(0)
+    labels = pipeline.labels_of(photos)
+    made = {  # features that name their photo
+        (split, flip): rng.normal(size=(32 if split == "train" else 8, 1280)).astype("float32")
+        for split in data.SPLITS
+        for flip in (False, True)
+    }
+
+    head = rng.normal(size=1280) / 100
+
+    class Found(np.ndarray):
+        pass
+
+    def extract(folder, split, *_, flip, **__):
+        found = made[split, flip].view(Found)
+        found.labels = pipeline.photos_of(folder, split)[1]
+        return found
+
+    learned, calibrated, asked, networks = [], [], [], []
+
+    def fit_head(values, labels, more):
+        learned.extend((values, more))
+        return head, 0.0, 1.0
+
+    def train(build, recipe, train_set, validation_set, *_):
+        assert validation_set is None
+        asked.append(train_set)
+        networks.append(build())
+        return networks[0], {"seconds": [1.0], "history": {}}
+
+    def calibrate(labels, logits, calibrate=transfer.calibrate):
+        calibrated.append((labels, logits))
+        return calibrate(labels, logits)
+
+    monkeypatch.setattr(transfer.features, "extract", extract)
+    monkeypatch.setattr(transfer, "fit_head", fit_head)
+    monkeypatch.setattr(transfer, "calibrate", calibrate)
+    monkeypatch.setattr(transfer.training, "train", train)
+    run = tmp_path / "run"
+    given = ["--backbone", NAME, "--size", "64", "--data", str(folder), "--run", str(run)]
+    assert main(["transfer", "fine-tune", *given, "--seed", "5"]) == 0
+    for values, flip in zip(learned, (False, True), strict=True):
+        assert bytes_of(values) == bytes_of(made["train", flip][~apart])
+    images, _, _ = pipeline.load(folder, "train", 64, progress=False)
+    ((fine_tuned, its_labels),) = asked
+    assert bytes_of(fine_tuned) == bytes_of(images[~apart])
+    assert np.array_equal(its_labels, labels[~apart])
+    (head_labels, by_head), (tuned_labels, by_network) = calibrated
+    assert np.array_equal(head_labels, labels[apart])
+    assert np.array_equal(tuned_labels, labels[apart])
+    both = made["train", False] + made["train", True]
+    assert np.allclose(by_head, both[apart] @ head / 2, atol=1e-5)
+    t = transfer.temperature(tuned_labels, by_network)  # it is in the network now
+    pair = (x.astype("float32") for x in (images[apart], images[apart][:, :, ::-1]))
+    said = [logit(networks[0].predict(x, verbose=0)[:, 1]) for x in pair]
+    assert np.allclose(by_network, t * np.mean(said, axis=0), rtol=1e-2, atol=1e-2)
+    about = provenance.read(run / "model.keras")
+    assert about["split"] == "train minus held back"
+    assert set(about["trained"]) == set(provenance.hashes(used))
+    assert set(about["chosen"]) == set(provenance.hashes(held))
+    new = data.manifest(folder, "validation")
+    assert provenance.seen(run / "model.keras", new) == {"trained": 0, "chosen": 0, "of": 8}
 
 
 def test_what_may_learn_tells_runs_apart(folder, tmp_path):
