@@ -55,6 +55,19 @@ def results() -> str:
             f"{v['interval'][1]:.1%}) | {v['log_loss']:.3f} | {r['epochs']} epochs, "
             f"{r['seconds'] / 60:.0f} min on {r['hardware']['cores']} cores |"
         )
+    lines += _pretrained_rows(records)
+    r = records["improved"]
+    lines.append(
+        f"\n{r['dataset']['counts']['train']['cat']:,} cats and "
+        f"{r['dataset']['counts']['train']['dog']:,} dogs to train on, "
+        f"photos of {_pixels(records['bench'])}, {_machine(r)}"
+    )
+    return "\n".join(lines)
+
+
+def _pretrained_rows(records: dict) -> list[str]:
+    """The lines of the results for networks that stand on a pretrained one."""
+    lines = []
     for key, text in (
         ("frozen-efficientnet-lite2", "EfficientNet-Lite2, frozen, a linear head"),
         ("fine-tuned-efficientnet-lite2", "EfficientNet-Lite2, fine-tuned"),
@@ -69,13 +82,7 @@ def results() -> str:
             f"({v['interval'][0]:.1%} to {v['interval'][1]:.1%}) | {v['log_loss']:.3f} "
             f"| {cost} on {r['hardware']['cores']} cores |"
         )
-    r = records["improved"]
-    lines.append(
-        f"\n{r['dataset']['counts']['train']['cat']:,} cats and "
-        f"{r['dataset']['counts']['train']['dog']:,} dogs to train on, "
-        f"photos of {_pixels(records['bench'])}, {_machine(r)}"
-    )
-    return "\n".join(lines)
+    return lines
 
 
 def _recipe_row(text: str, record: dict) -> str:

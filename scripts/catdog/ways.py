@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -83,12 +84,11 @@ def everything(
         rates = {name: {what: [] for what in rig.measures} for name, rig in rigs.items()}
         products = {rig.dtype: [] for rig in rigs.values()}
         for warm in tqdm([True] + [False] * rounds, desc="rounds"):
-            for what in (DECODE, STEP, TRAIN, PREDICT):
-                for name, rig in rigs.items():
-                    if what in rig.measures:
-                        rate = rig.measures[what]()
-                        if not warm:
-                            rates[name][what].append(rate)
+            for what, name in itertools.product((DECODE, STEP, TRAIN, PREDICT), rigs):
+                if what in rigs[name].measures:
+                    rate = rigs[name].measures[what]()
+                    if not warm:
+                        rates[name][what].append(rate)
             for dtype, values in products.items():
                 values.append(hardware.matrix_rate(dtype=dtype, seconds=0.3))
         gflops = {dtype: float(np.median(values)) for dtype, values in products.items()}
