@@ -424,14 +424,14 @@ def _bench(args: argparse.Namespace) -> None:
 
 
 def _bench_all(args: argparse.Namespace) -> None:
-    from catdog import bench, data, evaluation, growth
+    from catdog import data, evaluation, growth, ways
 
     if args.what == "growth":
         found = growth.growth(args.data, tuple(args.numbers), longest=args.longest)
         table = growth.rows(found)
     else:
-        found = bench.everything(args.data, args.n, args.rounds, args.trained)
-        table = bench.rows(found)
+        found = ways.everything(args.data, args.rounds, args.trained)
+        table = ways.rows(found)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print(
@@ -441,7 +441,7 @@ def _bench_all(args: argparse.Namespace) -> None:
         from catdog import race
 
         found["accuracy"] = race.race(args.data, args.seeds)
-        print(race.summary(found["accuracy"]))
+        print(race.summary(found["accuracy"], evaluation.records()["article"]))
     if args.record:
         evaluation.write_record(args.record, {**found, "dataset": data.reference(args.data)})
 
@@ -449,8 +449,8 @@ def _bench_all(args: argparse.Namespace) -> None:
 def _bench_accuracy(args: argparse.Namespace) -> None:
     from catdog import data, evaluation, race
 
-    found = race.race(args.data, args.seeds, args.recipe)
-    print(race.summary(found))
+    found = race.race(args.data, args.seeds, args.recipe, args.n)
+    print(race.summary(found, evaluation.records()["article"]))
     if args.record:
         evaluation.write_record(args.record, {**found, "dataset": data.reference(args.data)})
 
@@ -542,21 +542,20 @@ def _bench_parser(commands) -> None:
     text = "measure speed, side by side; without WHAT: the article's way and ours, from end to end"
     top = commands.add_parser("bench", help="measure speed, side by side", description=text)
     top.add_argument("--data", type=Path, default=paths.DATA / "sample")
-    top.add_argument("-n", type=int, default=1500, help="photos a round; default: 1500")
     top.add_argument("--rounds", type=int, default=5)
-    top.add_argument("--trained", type=int, default=480, help="photos a round; default: 480")
+    top.add_argument("--trained", type=int, default=1600, help="photos a round; default: 1600")
     text = "train the fast recipe so often, from the photos to its accuracy, too; default: 0"
     top.add_argument("--seeds", type=int, default=0, help=text)
     top.add_argument("--record", type=Path, help="write a record to this file")
     top.set_defaults(run_command=_bench_all)
     what = top.add_subparsers(metavar="WHAT", dest="what")
     for name, n, rounds, text in (
-        ("pipeline", 1000, 5, "the input pipeline beside Keras's legacy generator"),
-        ("features", 256, 3, "the extraction of features beside the article's way"),
+        ("pipeline", None, 5, "the input pipeline beside Keras's legacy generator"),
+        ("features", 512, 3, "the extraction of features beside the article's way"),
     ):
         one = what.add_parser(name, help=text, description=text)
         one.add_argument("--data", type=Path, default=paths.DATA / "sample")
-        one.add_argument("-n", type=int, default=n, help=f"photos a round; default: {n}")
+        one.add_argument("-n", type=int, default=n, help=f"photos a round; default: {n or 'all'}")
         one.add_argument("--rounds", type=int, default=rounds)
         one.add_argument("--record", type=Path, help="write a record to this file")
         one.set_defaults(run_command=_bench)
@@ -574,6 +573,8 @@ def _bench_parser(commands) -> None:
     one.add_argument("--data", type=Path, default=paths.DATA / "photos")
     one.add_argument("--recipe", default="fast", help="default: fast")
     one.add_argument("--seeds", type=int, default=5)
+    text = "photos that the article's way trains on between our runs; default: 3200"
+    one.add_argument("-n", type=int, default=3200, help=text)
     one.add_argument("--record", type=Path, help="write a record to this file")
     one.set_defaults(run_command=_bench_accuracy)
     _bench_machine_parsers(what)

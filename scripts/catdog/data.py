@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from statistics import median_low
 
 from PIL import Image
 from tqdm.auto import tqdm
@@ -378,12 +379,16 @@ def about(folder: str | Path) -> dict:
 
 
 def reference(folder: str | Path) -> dict:
-    """Return what a record says of a data set: its source, its manifest's hash, its counts."""
-    made = about(folder)
+    """Return what a record says of a data set: its source, its manifest's hash, its counts.
+
+    Its photo_size is the median width and height of the photos, in pixels.
+    """
+    made, photos = about(folder), manifest(folder)
     return {
         "name": made["settings"]["source"],
         "manifest_sha256": made["manifest_sha256"],
         "counts": made["counts"],
+        "photo_size": [median_low(p.width for p in photos), median_low(p.height for p in photos)],
     }
 
 

@@ -132,9 +132,29 @@ def records(folder: str | Path | None = None) -> dict[str, dict]:
     return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("*.json"))}
 
 
-def runs_of(record: dict) -> list[dict]:
-    """Return the runs of a record that joins several seeds; a record of one run is its only one."""
-    return record.get("runs", [record])
+def runs_of(record: dict, photos: int | None = None) -> list[dict]:
+    """Return the runs of a record that joins several seeds; a record of one run is its only one.
+
+    Args:
+        photos: only runs that were trained on so many, where there are such.
+    """
+    runs = record.get("runs", [record])
+    if photos is None:
+        return runs
+    same = [run for run in runs if sum(run["dataset"]["counts"]["train"].values()) == photos]
+    return same or runs
+
+
+def accuracy_of(record: dict) -> dict:
+    """Return the validation accuracy of a record as {"mean", "low", "high"}.
+
+    Of several runs these are the mean and its interval over their seeds, as the record has them; of
+    one, its accuracy, and the interval for the choice of its photos.
+    """
+    if "accuracy" in record:
+        return record["accuracy"]
+    low, high = record["validation"]["interval"]
+    return {"mean": record["validation"]["accuracy"], "low": low, "high": high}
 
 
 @cache

@@ -65,6 +65,8 @@ def growth(
         "what": "catdog bench growth",
         "size": SIZE,
         "backbone": BACKBONE,
+        "numbers": list(numbers),
+        "longest": longest,
         "steps": found,
     }
 
@@ -146,6 +148,19 @@ def _numbered(path: str, number: int) -> bytes:
     """Read a JPEG and put a number into it, as a comment (ITU-T T.81, B.2.4.5)."""
     blob, text = Path(path).read_bytes(), str(number).encode()
     return blob[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + blob[2:]
+
+
+def memory_a_photo(record: dict) -> dict[str, float]:
+    """Return the kilobytes (10³ bytes) by which each step's peak memory grows for a further photo.
+
+    That is between the fewest and the most photos of a record of `growth`.
+    """
+    found = {}
+    for step, measured in record["steps"].items():
+        first, *_, last = [row for row in measured if "seconds" in row]
+        more = last["peak_memory_gb"] - first["peak_memory_gb"]
+        found[step] = 1e6 * more / (last["n"] - first["n"])
+    return found
 
 
 def rows(record: dict) -> list[list[str]]:

@@ -2,7 +2,12 @@
 
 import contextlib
 import io
+import itertools
 import json
+import os
+import subprocess
+import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -12,14 +17,26 @@ import pytest
 from keras import layers
 from pictures import jpeg
 
-from catdog import bench, data, distribution, growth, models, readme, training
+from catdog import (
+    bench,
+    data,
+    distribution,
+    evaluation,
+    growth,
+    models,
+    pipeline,
+    race,
+    readme,
+    training,
+    ways,
+)
 from catdog.cli import main, parser
 
 TINY = replace(training.ARTICLE, decoded=24)
 WAYS = {
-    "the article's way": bench.Way(TINY, legacy=True),
-    "ours": bench.Way(replace(TINY, batch_size=16)),
-    "several sizes": bench.Way(
+    "the article's way": ways.Way(TINY, legacy=True),
+    "ours": ways.Way(replace(TINY, batch_size=16)),
+    "several sizes": ways.Way(
         replace(
             TINY,
             network="residual_cnn",
@@ -45,13 +62,58 @@ def record(tmp_path_factory):
     for i in range(40):
         (root / "train" / f"{data.LABELS[i % 2]}.{i}.jpg").write_bytes(jpeg(i))
     folder = data.organize(root / "train", root / "data", progress=False)
-    command = ["bench", "--data", str(folder), "-n", "32", "--rounds", "2", "--trained", "32"]
+    command = ["bench", "--data", str(folder), "--rounds", "2", "--trained", "32"]
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
-        patch.setattr(bench, "WAYS", WAYS)
-        patch.setattr(bench, "_memory_of_training", lambda *_: 1.5)
+        patch.setattr(ways, "WAYS", WAYS)
+        patch.setattr(ways, "_memory_of_training", lambda *_: 1.5)
         assert main([*command, "--record", str(root / "bench.json")]) == 0
     return json.loads((root / "bench.json").read_text()), said.getvalue()
+
+
+def assert_of_the_same_rounds(ratio, new, old):
+    """A ratio is of one round: between the least and the most that two spreads of rates allow."""
+    low, high = new["low"] / old["high"], new["high"] / old["low"]
+    assert low * 0.999 <= ratio["low"] <= ratio["median"] <= ratio["high"] <= high * 1.001
+    for rates in (new, old):
+        assert 0 < rates["low"] <= rates["median"] <= rates["high"]
+
+
+def test_the_committed_ratios_are_those_of_the_committed_rates():
+    records = evaluation.records()
+    first, *others = records["bench"]["ways"]
+    rates = {name: way["images_per_second"] for name, way in records["bench"]["ways"].items()}
+    for name in others:
+        ratios = records["bench"]["ratios"][name]
+        assert set(ratios) == {ways.STEP, ways.TRAIN, ways.PREDICT}
+        for what, ratio in ratios.items():
+            assert_of_the_same_rounds(ratio, rates[name][what], rates[first][what])
+    for way in records["bench"]["ways"].values():
+        speed = way["images_per_second"]
+        each = records["bench"]["photos"] / speed[ways.TRAIN]["median"]
+        assert way["seconds_an_epoch"]["median"] == pytest.approx(each)
+        needs = way["flops"]["training"] * speed[ways.STEP]["median"] / 1e9
+        share = needs / records["bench"]["gflops"][way["precision"]]
+        assert way["roofline"]["training"] == pytest.approx(share) and share < 1
+    old, new, old_augmented, new_augmented, later = records["bench-pipeline"][
+        "images_per_second"
+    ].values()
+    for name, a, b in (
+        ("plain", new, old),
+        ("augmented", new_augmented, old_augmented),
+        ("later", later, old_augmented),
+    ):
+        assert_of_the_same_rounds(records["bench-pipeline"][f"ratio_{name}"], a, b)
+    for one in records["bench-features"]["backbones"].values():
+        old, new = one["images_per_second"].values()
+        assert_of_the_same_rounds(one["ratio"], new, old)
+
+
+def test_no_two_tables_of_the_readme_give_one_figure():
+    lines = [line for line in readme.speed().splitlines() if line.startswith("| ")]
+    names = [line.split("|")[1].strip() for line in lines]
+    names = [name for name in names if name.strip("-")]
+    assert len(names) > 20 and len(set(names)) == len(names)
 
 
 def test_operations_are_counted():
@@ -100,41 +162,162 @@ def test_waiting_for_data_is_seen():
     assert slow["seconds_a_step"] > 0.2 + 0.5 * slow["seconds_a_repeated_step"]
 
 
+def test_one_thread_is_ten_batches_ahead_and_no_more():
+    made, threads = [], set()
+
+    def batches():
+        for i in itertools.count():
+            made.append(i)
+            threads.add(threading.current_thread())
+            yield i
+
+    with bench.ahead(batches()) as taken:
+        assert next(taken) == 0
+        for _ in range(200):  # until it has made all that it may
+            if len(made) == 11:
+                break
+            time.sleep(0.05)
+        time.sleep(0.2)
+        assert made == list(range(11)) and len(threads) == 1
+        assert [next(taken) for _ in range(30)] == list(range(1, 31))
+    stopped = len(made)
+    time.sleep(0.2)
+    assert len(made) == stopped and not threads.pop().is_alive()
+    assert threading.current_thread() not in threads
+
+
+def test_an_error_in_a_batch_that_is_made_ahead_is_not_lost():
+    def batches():
+        yield 1
+        raise OSError("gone")
+
+    with bench.ahead(batches()) as taken, pytest.raises(OSError, match="gone"):
+        assert [next(taken), next(taken)] == [1]
+
+
+SLOW = """
+import contextlib, time
+import keras
+import numpy as np
+from catdog import bench
+
+class Slow(bench._Clock):
+    def on_train_batch_end(self, batch, logs=None):
+        time.sleep(0.3)
+        super().on_train_batch_end(batch, logs)
+
+def batches():
+    while True:
+        time.sleep(0.3)
+        yield np.zeros((32, 4), np.float32), np.zeros((32, 1), np.float32)
+
+bench.WARM, bench._Clock = 4, Slow
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+for way in (contextlib.nullcontext, bench.ahead):
+    with way(batches()) as made:
+        print(bench.fit_rate(model, made, 32, 8))
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_batches_are_made_while_the_network_trains(backend):
+    """Batches and steps of 0.3 s: one beside the other in half of the time, on every backend.
+
+    TensorFlow works ahead by itself; on JAX, Keras makes each batch when it is asked for.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    by_itself, ahead = map(float, done.stdout.split()[-2:])
+    in_turn = 32 / 0.6  # at most
+    assert ahead > 1.4 * in_turn
+    if backend == "jax":
+        assert by_itself <= in_turn
+
+
+def test_the_articles_way_is_timed_with_its_batches_made_ahead(folder, monkeypatch):
+    asked = []
+
+    def ahead(batches):
+        asked.append(batches)
+        return contextlib.nullcontext(batches)
+
+    def fit_rate(model, batches, batch_size, steps):
+        assert batches is asked[-1] and batch_size == 32
+        return 32.0 * steps
+
+    monkeypatch.setattr(bench, "ahead", ahead)
+    monkeypatch.setattr(bench, "fit_rate", fit_rate)
+    assert race.articles_rate(folder, 100)() == 128  # photos, in full batches
+    assert asked[0].interpolation == "nearest"
+    del asked[:]
+    with ways._Rig(WAYS["the article's way"], folder, 320) as rig:
+        assert rig.measures[ways.TRAIN]() == 320
+    assert len(asked) == 2  # and one for the batch that is repeated
+
+
+def test_the_articles_generator_computes_as_its_keras_did(folder):
+    """Photos of 24 rows and 32 columns, resized and sheared by the nearest pixel."""
+    photos = data.manifest(folder, "train")[:10]
+    pixels = next(bench.legacy(folder, 20, photos))[0]
+    ours = {
+        pipeline.decode(data.path_of(folder, p).read_bytes(), 20, True).tobytes() for p in photos
+    }
+    theirs = {np.round(255 * photo).astype(np.uint8).tobytes() for photo in pixels}
+    assert theirs == ours
+    changed, labels = next(bench.legacy(folder, 20, photos, **bench.ARTICLES))
+    for photo in np.round(255 * changed).astype(np.uint8):  # no pixel is a mean of others
+        colours = set(map(tuple, photo.reshape(-1, 3)))
+        assert any(
+            colours <= set(map(tuple, np.frombuffer(one, np.uint8).reshape(-1, 3))) for one in ours
+        )
+    assert labels.sum(0).tolist() == [
+        sum(p.label == label for p in photos) for label in data.LABELS
+    ]
+
+
 def test_one_run_compares_the_ways_from_end_to_end(record):
     found, said = record
     assert list(found["ways"]) == list(WAYS) and found["photos"] == 32
-    stages = {bench.DECODE, bench.FIRST, bench.STEP, bench.TRAIN, bench.PREDICT}
+    stages = {ways.STEP, ways.TRAIN, ways.PREDICT}
     for name, way in found["ways"].items():
         rates = way["images_per_second"]
-        assert set(rates) == stages | ({bench.LATER} if name != "the article's way" else set())
+        assert set(rates) == stages | ({ways.DECODE} if name != "the article's way" else set())
         assert all(0 < r["low"] <= r["median"] <= r["high"] for r in rates.values())
-        seconds = 32 / rates[bench.TRAIN]["high"]
+        seconds = 32 / rates[ways.TRAIN]["high"]
         assert way["seconds_an_epoch"]["low"] == pytest.approx(seconds)
-        reached = way["flops"]["training"] * rates[bench.STEP]["median"] / 1e9
+        reached = way["flops"]["training"] * rates[ways.STEP]["median"] / 1e9
         assert way["roofline"]["training"] == pytest.approx(
             reached / found["gflops"][way["precision"]]
         )
         assert 0 <= way["waiting"]["waiting"] < 1
     assert set(found["ratios"]) == {"ours", "several sizes"}
     old, new = (found["ways"][name]["images_per_second"] for name in list(WAYS)[:2])
-    for what, ratio in found["ratios"]["ours"].items():  # each is of one round
-        before = old.get(what, old[bench.FIRST])
-        low, high = new[what]["low"] / before["high"], new[what]["high"] / before["low"]
-        assert low * 0.999 < ratio["low"] <= ratio["median"] <= ratio["high"] < high * 1.001
-    assert found["ways"]["several sizes"]["size"] == 20
+    assert set(found["ratios"]["ours"]) == stages
+    for what, ratio in found["ratios"]["ours"].items():
+        assert_of_the_same_rounds(ratio, new[what], old[what])
+    assert [found["ways"]["several sizes"][what] for what in ("size", "decoded")] == [20, 24]
     assert set(found["gflops"]) == {"float32", distribution.half_precision() or "float32"}
-    for what in (bench.LATER, "peak memory", "article_cnn", "residual_cnn", "waiting"):
+    for what in (ways.DECODE, "peak memory", "article_cnn", "residual_cnn", "waiting"):
         assert what in said
     assert found["dataset"]["counts"]["train"] == {"cat": 16, "dog": 16}
+    assert found["dataset"]["photo_size"] == [32, 24]
+    assert (found["rounds"], found["trained"]) == (2, 32)
 
 
 def test_the_readme_shows_the_records(record, monkeypatch):
     found, _ = record
-    rows = {"n": 1000, "seconds": 2.0, "images_per_second": 500.0, "peak_memory_gb": 0.1}
+    one = {"n": 1000, "seconds": 2.0, "images_per_second": 500.0, "peak_memory_gb": 0.1}
+    more = {"n": 3000, "seconds": 4.0, "images_per_second": 750.0, "peak_memory_gb": 0.104}
+    rows = [one, more, {"n": 9000, "left_out": 9}]
     grown = {
         "size": 64,
         "backbone": "b",
-        "steps": {"organize": [rows, {"n": 9000, "left_out": 9}], "cache": [rows]},
+        "steps": {"organize": rows, "cache": [one, {**more, "peak_memory_gb": 0.1}]},
         **{k: found[k] for k in ("hardware", "date")},
     }
     records = readme.evaluation.records()
@@ -147,6 +330,9 @@ def test_the_readme_shows_the_records(record, monkeypatch):
     )
     assert "| 1,000 | 2.0 s, 500 images/s, 0.10 GB | 2.0 s, 500 images/s, 0.10 GB |" in text
     assert "| 9,000 | left out | left out |" in text
+    assert (
+        "each further photo takes: organize 2.0 kB, cache 0.0 kB. Its pixels would be 12.3" in text
+    )
     for table in text.split("\n\n"):
         if table.startswith("|"):
             assert len({line.count("|") for line in table.splitlines()}) == 1
@@ -162,14 +348,13 @@ def test_the_input_pipeline_is_compared(folder, tmp_path, capsys):
     old, new = (
         rates[f"{who}: decode, resize, augment"] for who in ("legacy generator", "this pipeline")
     )
-    ratio = found["ratio_augmented"]
-    assert new["low"] / old["high"] <= ratio["low"] <= ratio["high"] <= new["high"] / old["low"]
+    assert_of_the_same_rounds(found["ratio_augmented"], new, old)
     assert "ratio, later" in capsys.readouterr().out
 
 
 def test_bench_alone_and_with_a_word():
     alone, growing = (parser().parse_args(words.split()) for words in ("bench", "bench growth"))
-    assert alone.what is None and (alone.n, alone.rounds) == (1500, 5)
+    assert alone.what is None and (alone.trained, alone.rounds) == (1600, 5)
     assert growing.what == "growth" and growing.numbers == list(growth.NUMBERS)
     assert alone.run_command is growing.run_command
     assert parser().parse_args("bench pipeline -n 5".split()).run_command is not alone.run_command
@@ -177,4 +362,4 @@ def test_bench_alone_and_with_a_word():
 
 @pytest.mark.slow
 def test_the_memory_is_that_of_a_process_of_its_own(folder):
-    assert 0.3 < bench._memory_of_training(folder, "ours, the same network", 32) < 4
+    assert 0.3 < ways._memory_of_training(folder, "ours, the same network", 32) < 4

@@ -57,9 +57,12 @@ def test_jax_says_what_to_do(small_model, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_committed_speed_is_of_equal_models():
+def test_the_committed_speed_is_of_equal_models_and_its_ratios_of_its_rates():
     record = json.loads((paths.MODELS / "records" / "bench-export.json").read_text())
     assert record["difference"] < 1e-4
-    for batch in ("batch 1", "batch 32"):
-        way = record["images_per_second"]
-        assert way[f"Keras, {batch}"]["low"] > 0 and record["ratio"][batch]["low"] > 0
+    for batch, ratio in record["ratio"].items():
+        keras, onnx = (
+            record["images_per_second"][f"{way}, {batch}"] for way in ("Keras", "onnxruntime")
+        )
+        least, most = onnx["low"] / keras["high"], onnx["high"] / keras["low"]
+        assert least <= ratio["low"] <= ratio["median"] <= ratio["high"] <= most

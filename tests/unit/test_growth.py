@@ -38,7 +38,9 @@ def test_what_would_take_too_long_is_left_out():
 
 
 def test_the_steps_are_measured_in_processes_of_their_own(folder):
-    found = growth.growth(folder, (8, 60), ("organize", "cache", "batches"))["steps"]
+    found = growth.growth(folder, (8, 60), ("organize", "cache", "batches"))
+    assert (found["numbers"], found["longest"]) == ([8, 60], 240)
+    found = found["steps"]
     assert list(found) == ["organize", "cache", "batches"]
     for rows in found.values():
         assert [row["n"] for row in rows] == [8, 60]
