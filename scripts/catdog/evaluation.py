@@ -132,6 +132,17 @@ def records(folder: str | Path | None = None) -> dict[str, dict]:
     return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("*.json"))}
 
 
+def article_2017(network: str) -> dict:
+    """Return what the article of 2017 reports of its "cnn" or its "vgg16_head".
+
+    That is accuracy, n (its validation photos) and epochs, as its text states them, with Wilson's
+    interval, and its history as read off its pictures.
+    """
+    path = paths.MODELS / "records" / "article-2017.json"
+    found = json.loads(path.read_text("utf-8"))["networks"][network]
+    return {**found, "interval": wilson(round(found["accuracy"] * found["n"]), found["n"])}
+
+
 def runs_of(record: dict, photos: int | None = None) -> list[dict]:
     """Return the runs of a record that joins several seeds; a record of one run is its only one.
 

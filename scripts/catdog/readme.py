@@ -17,10 +17,11 @@ def results() -> str:
         "| network and recipe | photos | accuracy (95 % interval) | log loss | training |",
         "| --- | --- | --- | --- | --- |",
     ]
-    low, high = evaluation.wilson(4470, 5000)
+    then = evaluation.article_2017("cnn")
+    low, high = then["interval"]
     lines.append(
-        "| CNN from scratch, the article (2017) | 5,000 validation photos of its own "
-        f"| 89.4 % ({low:.1%} to {high:.1%}) | | 35 epochs |"
+        f"| CNN from scratch, the article (2017) | {then['n']:,} validation photos of its own "
+        f"| {then['accuracy']:.1%} ({low:.1%} to {high:.1%}) | | {then['epochs']} epochs |"
     )
     records = evaluation.records()
     for key, text in (
