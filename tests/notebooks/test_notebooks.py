@@ -9,11 +9,13 @@ import nbformat
 import psutil
 import pytest
 import seeds
+import weights
 
-from catdog import CatDogError, chapters, exercises, paths, scales
+from catdog import CatDogError, backbones, chapters, exercises, paths, scales
 from catdog.cli import main
 
 CHAPTERS = chapters.chapters()
+VGG16 = weights.vgg16()
 
 
 def cells(path, kind="code"):
@@ -106,6 +108,8 @@ def executed(request, tmp_path_factory):
     ]
     runs = tmp_path_factory.mktemp("elsewhere") / "runs"
     with pytest.MonkeyPatch.context() as patch:
+        if VGG16:
+            patch.setenv(backbones.WEIGHTS, str(VGG16))
         patch.setenv("CATDOG_RUNS", str(runs))
         patch.setattr(paths, "RUNS", runs)
         scales.scale("sample")
@@ -121,6 +125,8 @@ def test_runs_from_a_fresh_kernel_and_says_the_same(path, executed):
     outcome = outcomes[path.stem]
     assert outcome.error is None, outcome.error
     assert outcome.result
+    if path.stem[:2] == "07" and not VGG16:
+        return  # the committed one was executed with VGG16's weights, this one with others
     agreement.agree(path, folder / path.name)
 
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import skimage.data
+import weights
 
 from catdog import CatDogError, backbones, torchfile
 
@@ -63,17 +64,14 @@ def test_unknown_name_lists_the_known():
         backbones.build("vgg61")
 
 
-ROOT = Path(__file__).parents[2]
 SHORT = "vgg16_notop.weights.h5"
 
 
 @pytest.fixture(scope="session")
 def vgg16_file():
-    """VGG16's ImageNet weights, which are not part of the project."""
-    mine = os.environ.get(backbones.WEIGHTS)
-    path = Path(mine) if mine else ROOT.parent / "shared" / "vgg16"
-    path = backbones._in(path, "vgg16", backbones.about("vgg16"))
-    if not path.is_file():
+    """VGG16's ImageNet weights."""
+    path = weights.vgg16()
+    if not path:
         pytest.skip(f"VGG16's weights are not here: set {backbones.WEIGHTS} to their file")
     return path
 
