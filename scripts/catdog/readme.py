@@ -91,19 +91,23 @@ def _recipe_row(text: str, record: dict) -> str:
     """A line of the results for a recipe that was trained once, or with several seeds."""
     runs, accuracy = evaluation.runs_of(record), evaluation.accuracy_of(record)
     number = f", the mean of {len(runs)} seeds" if len(runs) > 1 else ""
-    epochs, seconds, log_loss = (
+    epochs, seconds, processor, log_loss = (
         np.median([value(run) for run in runs])
         for value in (
             lambda run: run["epochs"],
             lambda run: run["seconds"],
+            lambda run: run.get("processor_seconds", 0),  # other work does not lengthen these
             lambda run: run["validation"]["log_loss"],
         )
     )
+    cores = record["hardware"]["cores"]
+    cost = f"{seconds / 60:.0f} min on {cores} cores"
+    if processor:
+        cost = f"{processor / 60:.0f} min of processor time"
     return (
         f"| {text} | {runs[0]['validation']['n']:,} validation photos | {accuracy['mean']:.1%} "
         f"({accuracy['low']:.1%} to {accuracy['high']:.1%}){number} | {log_loss:.3f} "
-        f"| {epochs:g} epochs, {seconds / 60:.0f} min on {record['hardware']['cores']} cores, "
-        f"{runs[0]['recipe']['precision']} |"
+        f"| {epochs:g} epochs, {cost}, {runs[0]['recipe']['precision']} |"
     )
 
 
