@@ -69,7 +69,16 @@ def results() -> str:
 
 def _pretrained_rows(records: dict) -> list[str]:
     """The lines of the results for networks that stand on a pretrained one."""
-    lines = []
+    then, vgg = evaluation.article_2017("vgg16_head"), records["vgg16-article"]
+    (low, high), (least, most) = then["interval"], vgg["accuracy"]["interval"]
+    n, epochs = vgg["runs"][0]["validation"]["n"], vgg["recipe"]["epochs"]
+    lines = [
+        f"| VGG16's features, the article (2017) | {then['n']:,} validation photos of its own "
+        f"| {then['accuracy']:.1%} ({low:.1%} to {high:.1%}) | | {then['epochs']} epochs of the head |",
+        f"| the same, its recipe run here | {n:,} validation photos "
+        f"| {vgg['accuracy']['mean']:.1%} ({least:.1%} to {most:.1%}), the mean of "
+        f"{len(vgg['runs'])} seeds | {vgg['log_loss']['mean']:.3f} | {epochs} epochs of the head |",
+    ]
     for key, text in (
         ("frozen-efficientnet-lite2", "EfficientNet-Lite2, frozen, a linear head"),
         ("fine-tuned-efficientnet-lite2", "EfficientNet-Lite2, fine-tuned"),
