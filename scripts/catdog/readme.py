@@ -74,7 +74,8 @@ def _pretrained_rows(records: dict) -> list[str]:
     n, epochs = vgg["runs"][0]["validation"]["n"], vgg["recipe"]["epochs"]
     lines = [
         f"| VGG16's features, the article (2017) | {then['n']:,} validation photos of its own "
-        f"| {then['accuracy']:.1%} ({low:.1%} to {high:.1%}) | | {then['epochs']} epochs of the head |",
+        f"| {then['accuracy']:.1%} ({low:.1%} to {high:.1%}) | "
+        f"| {then['epochs']} epochs of the head |",
         f"| the same, its recipe run here | {n:,} validation photos "
         f"| {vgg['accuracy']['mean']:.1%} ({least:.1%} to {most:.1%}), the mean of "
         f"{len(vgg['runs'])} seeds | {vgg['log_loss']['mean']:.3f} | {epochs} epochs of the head |",
