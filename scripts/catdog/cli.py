@@ -110,7 +110,7 @@ def _train_parser(commands) -> None:
 def _transfer(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from catdog import backbones, evaluation, features, provenance, transfer
+    from catdog import backbones, bench, evaluation, provenance, transfer
 
     size = args.size or backbones.about(args.backbone).size
     of = "" if args.how == "vgg16" else f"-{args.backbone}-{size}"
@@ -130,7 +130,7 @@ def _transfer(args: argparse.Namespace) -> None:
         return
     if args.how == "frozen":
         model, record = transfer.frozen(args.data, args.backbone, size, not args.no_mirror)
-        record["extraction"] = features.rate(args.data, args.backbone, size)
+        record["extraction"] = bench.extraction_rate(args.data, args.backbone, size)
     else:
         start, _ = transfer.frozen(args.data, args.backbone, size)
         recipe = transfer.FINE_TUNING

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -166,46 +165,6 @@ def extract(
     with safe_open(shards[0], "numpy") as first:
         shape = (len(photos), *first.get_slice("features").get_shape()[1:])
     return Features(shards, shape, labels, [photo.file for photo in photos], about)
-
-
-def rate(
-    folder: str | Path,
-    backbone: str,
-    size: int | None = None,
-    n: int = 64,
-    rounds: int = 3,
-    weights: str | Path | None = "imagenet",
-) -> dict:
-    """Measure how fast `extract` is here, from JPEG files to averaged features.
-
-    The network is built, and has computed once, before the clock starts.
-
-    Returns:
-        images_per_second {median, low, high} of the rounds, processor_seconds_per_image (the least
-        of them; all cores added up, which other work at the same time changes less), way, n.
-    """
-    size = size or backbones.about(backbone).size
-    photos = data.manifest(folder, "train")[:n]
-    paths = [data.path_of(folder, photo) for photo in photos]
-    compute = runner(backbone, size, weights=weights)
-    clock, processor = [], []
-    for _ in range(rounds + 1):
-        started = time.perf_counter(), time.process_time()
-        for batch in pipeline.file_batches(paths, size=size):
-            compute(batch)
-        clock.append(time.perf_counter() - started[0])
-        processor.append(time.process_time() - started[1])
-    rates = len(paths) / np.array(clock[1:])
-    return {
-        "images_per_second": {
-            "median": float(np.median(rates)),
-            "low": float(rates.min()),
-            "high": float(rates.max()),
-        },
-        "processor_seconds_per_image": min(processor[1:]) / len(paths),
-        "way": way(backbone),
-        "n": len(paths),
-    }
 
 
 def _identity(backbone: str, weights: str | Path | None) -> str:

@@ -110,10 +110,10 @@ def _recipe_row(text: str, record: dict) -> str:
             lambda run: run["validation"]["log_loss"],
         )
     )
-    cores = record["hardware"]["cores"]
-    cost = f"{seconds / 60:.0f} min on {cores} cores"
     if processor:
         cost = f"{processor / 60:.0f} min of processor time"
+    else:
+        cost = f"{seconds / 60:.0f} min on {record['hardware']['cores']} cores"
     return (
         f"| {text} | {runs[0]['validation']['n']:,} validation photos | {accuracy['mean']:.1%} "
         f"({accuracy['low']:.1%} to {accuracy['high']:.1%}){number} | {log_loss:.3f} "

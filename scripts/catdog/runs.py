@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t as student
 
 from catdog import (
     cache,
@@ -103,15 +102,12 @@ def _sets(recipe: Recipe, folder, everything: bool, held_back: int) -> tuple:
 def joint(records: list[dict]) -> dict:
     """Put runs that differ in their seeds into one record, with mean and Student's interval.
 
-    The interval is that of the mean over seeds; each run has its own, for the choice of photos.
+    The interval is that of the mean over seeds, at least two; each run has its own, for the choice
+    of photos.
     """
-    accuracies = np.array([record["validation"]["accuracy"] for record in records])
-    n, middle = len(accuracies), float(accuracies.mean())
-    half = student.ppf(0.975, n - 1) * accuracies.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return {
-        "accuracy": {"mean": middle, "low": middle - float(half), "high": middle + float(half)},
-        "runs": records,
-    }
+    accuracies = [record["validation"]["accuracy"] for record in records]
+    mean, (low, high) = evaluation.paired_runs(accuracies, np.zeros(len(accuracies)))
+    return {"accuracy": {"mean": mean, "low": low, "high": high}, "runs": records}
 
 
 def line(record: dict) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from catdog import CatDogError, backbones, data, features, pipeline
+from catdog import CatDogError, backbones, bench, data, features, pipeline
 
 HOW = dict(backbone="efficientnet-lite0", size=64, weights=None, shard=8, progress=False)
 
@@ -115,7 +115,7 @@ def test_a_feature_that_float16_cannot_hold_is_refused(monkeypatch):
 
 
 def test_the_rate_is_of_photos_and_seconds(folder, monkeypatch):
-    found = features.rate(folder, "efficientnet-lite0", 64, n=16, weights=None)
+    found = bench.extraction_rate(folder, "efficientnet-lite0", 64, n=16, weights=None)
     rates = found["images_per_second"]
     assert 0 < rates["low"] <= rates["median"] <= rates["high"] < 1e5
     assert found["n"] == 16 and 1e-6 < found["processor_seconds_per_image"] < 10

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from catdog import CatDogError, data, evaluation, models, pipeline, provenance, training
+from catdog import CatDogError, data, evaluation, models, pipeline, provenance, runs, training
 from catdog.cli import main
 
 SIZE = 24
@@ -330,3 +330,13 @@ def test_a_photo_damaged_after_it_was_organized_is_named(photos_on_disk):
         pipeline.load(photos_on_disk, "train", progress=False)
     with pytest.raises(CatDogError, match="cannot be decoded"):
         pipeline.decode(b"")
+
+
+def test_runs_of_several_seeds_are_joined_with_students_interval():
+    runs_of_seeds = [{"validation": {"accuracy": a}} for a in (0.85, 0.87, 0.89)]
+    found = runs.joint(runs_of_seeds)
+    half = 4.302653 * 0.02 / 3**0.5  # t of two degrees of freedom, standard deviation 0.02
+    wanted = {"mean": 0.87, "low": 0.87 - half, "high": 0.87 + half}
+    assert found["accuracy"] == pytest.approx(wanted, abs=1e-7)
+    assert found["runs"] == runs_of_seeds == evaluation.runs_of(found)
+    assert evaluation.accuracy_of(found) == found["accuracy"]
