@@ -39,31 +39,31 @@ def small_model(tmp_path_factory):
     """A saved, untrained network of the article's kind for photos of 24×24 pixels."""
     import keras
 
-    from catdog import models
+    from catdog.models import networks
 
     keras.utils.set_random_seed(1)
     path = tmp_path_factory.mktemp("model") / "small.keras"
-    models.article_cnn(24).save(path)
+    networks.article_cnn(24).save(path)
     return path
 
 
 @pytest.fixture
 def photos_on_disk(make_zip, tmp_path):
     """An organized data set of 40 photos, of which 32 are to train on."""
-    from catdog import data
+    from catdog.data import manifests, organizing
 
     files = {
         f"{label}.{i}.jpg": jpeg(i + 100 * (label == "dog"), (160, 150))
-        for label in data.LABELS
+        for label in manifests.LABELS
         for i in range(20)
     }
-    return data.organize(make_zip(files), tmp_path / "data", progress=False)
+    return organizing.organize(make_zip(files), tmp_path / "data", progress=False)
 
 
 @pytest.fixture
 def features_elsewhere(tmp_path, monkeypatch):
     """A cache of the test's own, for this process and those it starts."""
-    from catdog import paths
+    from catdog.core import paths
 
     monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
     monkeypatch.setenv("CATDOG_FEATURES", str(tmp_path / "features"))
@@ -72,9 +72,9 @@ def features_elsewhere(tmp_path, monkeypatch):
 @pytest.fixture
 def break_off(monkeypatch):
     """Interrupt a function that trains before it has saved an epoch (the first is 0)."""
-    from catdog import training
+    from catdog.training import loop
 
-    on_epoch_end = training._State.on_epoch_end
+    on_epoch_end = loop._State.on_epoch_end
 
     def call(train, epoch):
         def broken(self, now, logs=None):
@@ -83,7 +83,7 @@ def break_off(monkeypatch):
             on_epoch_end(self, now, logs)
 
         with monkeypatch.context() as patch:
-            patch.setattr(training._State, "on_epoch_end", broken)
+            patch.setattr(loop._State, "on_epoch_end", broken)
             with pytest.raises(KeyboardInterrupt):
                 train()
 

@@ -1,9 +1,11 @@
 """Cats, Dogs & Convolutions: the helper package that the notebooks import.
 
-Data flows one way: data → pipeline → models → training → evaluation → explanation → prediction.
-No module imports one to its right.
+It has rooms, and each imports only what stands left of it, and of its own:
+core → data → models → evaluation → training → inference → studies → book → cloud → cli.
+What a chapter uses is found without them: `from catdog import loading` is `catdog.data.loading`.
 """
 
+import importlib
 import os
 import platform
 
@@ -14,6 +16,25 @@ __version__ = "0.1.0"
 # imported, which is why the chapters import this package first.
 if platform.machine().lower() in ("x86_64", "amd64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+_FOR_CHAPTERS = {
+    "core": "distribution hardware paths recording",
+    "data": "augmentation batching imaging loading manifests organizing pixel_cache sources",
+    "models": "backbones features networks saving",
+    "evaluation": "attribution metrics ood reported statistics",
+    "training": "config loop optimizers recipes transfer",
+    "inference": "export prediction serve submission",
+    "studies": "ablation search",
+    "book": "plots",
+}
+_ROOM = {name: room for room, names in _FOR_CHAPTERS.items() for name in names.split()}
+
+
+def __getattr__(name: str):
+    """Import a module that chapters use when it is first asked for: some take seconds."""
+    if name not in _ROOM:
+        raise AttributeError(f"module 'catdog' has no attribute {name!r}")
+    return importlib.import_module(f"catdog.{_ROOM[name]}.{name}")
 
 
 class CatDogError(Exception):

@@ -2,6 +2,6 @@
 
 import sys
 
-from catdog.cli import main
+from catdog.cli.main import main
 
 sys.exit(main())

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from moto.ec2.models.instances import InstanceBackend
 
-from catdog import aws, aws_plan, instances
+from catdog.cloud import instances, lifecycle, planning
 
 VCPU = (
     "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the "
@@ -129,11 +129,11 @@ def test_creation_refused_at_once(up, refuse, left):
 
 def test_interrupted(up, monkeypatch, left):
     def interrupt(account, identity, say):
-        monkeypatch.setattr(aws, "_follow", follow)
+        monkeypatch.setattr(lifecycle, "_follow", follow)
         raise KeyboardInterrupt
 
-    follow = aws._follow
-    monkeypatch.setattr(aws, "_follow", interrupt)
+    follow = lifecycle._follow
+    monkeypatch.setattr(lifecycle, "_follow", interrupt)
     failed(up(), "stopped before", "Nothing was left behind")
     assert not left()
 
@@ -242,7 +242,7 @@ def test_bad_words(catdog, up):
 
 
 def test_own_address_cannot_be_found_out(up, monkeypatch, left):
-    monkeypatch.setattr(aws_plan, "WHAT_IS_MY_ADDRESS", "http://127.0.0.1:9")
+    monkeypatch.setattr(planning, "WHAT_IS_MY_ADDRESS", "http://127.0.0.1:9")
     failed(up("--access", "ssh"), "--from")
     assert not left()
 
@@ -283,31 +283,31 @@ def clone(tmp_path, monkeypatch):
     (tmp_path / "clone" / "file").write_text("one")
     git("add", "file")
     git("commit", "-q", "-m", "one")
-    monkeypatch.setattr(aws_plan.paths, "ROOT", tmp_path / "clone")
+    monkeypatch.setattr(planning.paths, "ROOT", tmp_path / "clone")
     return git
 
 
 def test_the_project_has_to_be_somewhere_to_clone_from(clone, tmp_path):
-    with pytest.raises(aws_plan.CatDogError, match="not cloned from anywhere"):
-        aws_plan.project_source()
+    with pytest.raises(planning.CatDogError, match="not cloned from anywhere"):
+        planning.project_source()
     clone("remote", "add", "origin", str(tmp_path))
-    with pytest.raises(aws_plan.CatDogError, match="cannot clone from"):
-        aws_plan.project_source()
+    with pytest.raises(planning.CatDogError, match="cannot clone from"):
+        planning.project_source()
     clone("remote", "set-url", "origin", "git@example.org:someone/project.git")
-    with pytest.raises(aws_plan.CatDogError, match="git push"):
-        aws_plan.project_source()
+    with pytest.raises(planning.CatDogError, match="git push"):
+        planning.project_source()
     clone("update-ref", "refs/remotes/origin/main", "HEAD")
-    address, commit, warnings = aws_plan.project_source()
+    address, commit, warnings = planning.project_source()
     assert address == "https://example.org/someone/project.git"
     assert len(commit) == 40 and not warnings
     (tmp_path / "clone" / "file").write_text("two")
-    assert "will not be on the machine" in aws_plan.project_source()[2][0]
+    assert "will not be on the machine" in planning.project_source()[2][0]
     clone("remote", "set-url", "origin", "https://me:secret@example.org/someone/project.git")
-    assert aws_plan.project_source()[0] == address
-    with pytest.raises(aws_plan.CatDogError, match="40 digits"):
-        aws_plan.project_source(address, "nonsense")
-    with pytest.raises(aws_plan.CatDogError, match="cannot clone"):
-        aws_plan.project_source('https://example.org/$(reboot)"', commit)
+    assert planning.project_source()[0] == address
+    with pytest.raises(planning.CatDogError, match="40 digits"):
+        planning.project_source(address, "nonsense")
+    with pytest.raises(planning.CatDogError, match="cannot clone"):
+        planning.project_source('https://example.org/$(reboot)"', commit)
 
 
 def test_todays_price_is_said_to_be_so(up, refuse):

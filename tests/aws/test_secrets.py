@@ -12,7 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from catdog import CatDogError, aws, paths, tunnel
+from catdog import CatDogError
+from catdog.cloud import lifecycle, tunnel
+from catdog.core import paths
 
 TOKEN = "tOkEnOfTheTests0123456789tOkEnOfTheTests0123"
 
@@ -56,7 +58,7 @@ def ssh(account, tmp_path, monkeypatch):
 
 def test_connect_through_session_manager(up, ssh, home):
     assert up()[0] == 0
-    with aws.connect() as connection:
+    with lifecycle.connect() as connection:
         assert connection.token == TOKEN and TOKEN not in repr(connection)
         answer = connection.session().get(f"{connection.url}/api/status")
         assert answer.status_code == 200 and connection.alive()
@@ -76,11 +78,11 @@ ssh-ed25519 AAAAC3Nz root@ip-10-74-0-4
 -----END SSH HOST KEY KEYS-----
 """
     assert up()[0] == 0
-    aws.machine()
+    lifecycle.machine()
     assert not (home / ".catdog" / "known_hosts").exists()  # not shown yet
     refuse("GetConsoleOutput", "", answer={"Output": console})
     for _ in range(2):
-        reached = aws.machine()
+        reached = lifecycle.machine()
     lines = (home / ".catdog" / "known_hosts").read_text().splitlines()
     assert lines == [
         f"{reached.alias} ecdsa-sha2-nistp256 AAAAE2Vj",
@@ -93,19 +95,22 @@ def test_a_changed_address_is_explained(up, ssh, refuse, monkeypatch, tmp_path):
     program = tmp_path / "programs" / "ssh"
     program.write_text("#!/bin/sh\necho 'ssh: connect to host: timed out' >&2; exit 255\n")
     reached = tunnel.Machine("198.51.100.99")
-    monkeypatch.setattr(aws, "machine", lambda *words: reached)
-    monkeypatch.setattr(aws, "BOOT", 0.1)
-    with pytest.raises(tunnel.Unreachable, match="catdog aws allow"), aws.connect(say=list):
+    monkeypatch.setattr(lifecycle, "machine", lambda *words: reached)
+    monkeypatch.setattr(lifecycle, "BOOT", 0.1)
+    with pytest.raises(tunnel.Unreachable, match="catdog aws allow"), lifecycle.connect(say=list):
         pass
 
 
 def test_wrong_key_and_wrong_setup(up, ssh, home, tmp_path):
     assert up()[0] == 0
     (tmp_path / "setup").write_text("looking for the GPU\nfailed: looking for the GPU\n")
-    with pytest.raises(CatDogError, match="step that failed: looking for the GPU"), aws.connect():
+    with (
+        pytest.raises(CatDogError, match="step that failed: looking for the GPU"),
+        lifecycle.connect(),
+    ):
         pass
     (home / ".ssh").unlink()
-    with pytest.raises(CatDogError, match="name it with --key"), aws.connect():
+    with pytest.raises(CatDogError, match="name it with --key"), lifecycle.connect():
         pass
 
 
@@ -117,13 +122,13 @@ def test_connect_waits_for_the_setup(up, ssh, tmp_path, monkeypatch):
     def sleep(seconds):  # meanwhile the machine has gone on
         setup.write_text("fetching the project\ninstalling the packages\nready\n")
 
-    monkeypatch.setattr(aws, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
-    with aws.connect(say=said.append):
+    monkeypatch.setattr(lifecycle, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    with lifecycle.connect(say=said.append):
         pass
     assert said == ["  fetching the project", "  installing the packages"]
-    monkeypatch.setattr(aws, "time", time)
+    monkeypatch.setattr(lifecycle, "time", time)
     setup.write_text("fetching the project\n")
-    with pytest.raises(CatDogError, match="not set up after"), aws.connect(wait=0.2):
+    with pytest.raises(CatDogError, match="not set up after"), lifecycle.connect(wait=0.2):
         pass
 
 
@@ -139,7 +144,7 @@ def test_the_command_opens_a_door_that_only_this_user_sees(up, catdog, ssh, monk
     def enough(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(aws.webbrowser, "open", browser)
+    monkeypatch.setattr(lifecycle.webbrowser, "open", browser)
     monkeypatch.setattr(tunnel.Connection, "alive", lambda connection: enough(0))
     code, said = catdog("connect")
     assert code == 130 and "JupyterLab is at http://127.0.0.1:" in said and TOKEN not in said
@@ -151,7 +156,7 @@ def test_the_command_opens_a_door_that_only_this_user_sees(up, catdog, ssh, monk
 
 def test_a_tunnel_that_breaks_is_opened_again(up, ssh, monkeypatch):
     assert up()[0] == 0
-    monkeypatch.setattr(aws.webbrowser, "open", lambda url: True)
+    monkeypatch.setattr(lifecycle.webbrowser, "open", lambda url: True)
     said = []
 
     def say(words):
@@ -177,10 +182,10 @@ def test_a_tunnel_that_breaks_is_opened_again(up, ssh, monkeypatch):
 
         return opened()
 
-    original = aws.connect
-    monkeypatch.setattr(aws, "connect", connect)
+    original = lifecycle.connect
+    monkeypatch.setattr(lifecycle, "connect", connect)
     with pytest.raises(KeyboardInterrupt):
-        aws.stay_connected(say=say)
+        lifecycle.stay_connected(say=say)
     assert "The tunnel broke." in said and len(set(broken)) == 1 and len(broken) == 2
 
 
@@ -198,7 +203,7 @@ def test_no_secret_anywhere(account, up, catdog, ssh, ssh_keys, caplog, secrets)
     """Neither the reader's keys nor the token: in what is printed, logged, or kept by AWS."""
     caplog.set_level(logging.DEBUG, "catdog")
     places = {"up": up()[1], "status": catdog("status")[1]}
-    with aws.connect() as connection:
+    with lifecycle.connect() as connection:
         places["connection"] = f"{connection} {connection.machine}"
         wrong = tunnel.Connection(
             connection.url, TOKEN[::-1], connection.machine, connection.process

@@ -5,13 +5,16 @@ import shutil
 
 import pytest
 
-from catdog import paths, prediction, refusal, serve
+from catdog.core import paths
+from catdog.evaluation import ood
+from catdog.inference import serve
+from catdog.models import saving
 
 
 @pytest.fixture(scope="session")
 def address():
     """The server in this process, with the smaller of the shipped models."""
-    model = prediction.load_model(paths.MODELS / "cat_dog_cnn.keras")
+    model = saving.load_model(paths.MODELS / "cat_dog_cnn.keras")
     with serve.running(model) as address:
         yield address
 
@@ -19,8 +22,8 @@ def address():
 @pytest.fixture(scope="session")
 def default_address():
     """The same with the model that `catdog serve` uses, and its refusal."""
-    model = prediction.load_model()
-    with serve.running(model, refusal.load(prediction.DEFAULT)) as address:
+    model = saving.load_model()
+    with serve.running(model, ood.load(saving.DEFAULT)) as address:
         yield address
 
 

@@ -19,7 +19,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from catdog import paths, prediction, serve
+from catdog.core import paths
+from catdog.inference import prediction, serve
+from catdog.models import saving
 
 
 def jpeg(image=None, quality=90, **how) -> bytes:
@@ -31,7 +33,7 @@ def jpeg(image=None, quality=90, **how) -> bytes:
 
 
 def test_the_answer_is_the_models(address):
-    model = prediction.load_model(paths.MODELS / "cat_dog_cnn.keras")
+    model = saving.load_model(paths.MODELS / "cat_dog_cnn.keras")
     wanted = prediction.predict(model, [prediction.read_photo(jpeg(), 150)])[0]
     found = httpx.post(f"{address}/predict", content=jpeg(), timeout=60)
     assert found.status_code == 200
@@ -163,7 +165,7 @@ def test_no_file_is_written(address):
 
 
 def test_a_taken_port_is_explained(address, capfd):
-    from catdog.cli import main
+    from catdog.cli.main import main
 
     port = address.rpartition(":")[2]
     model = str(paths.MODELS / "cat_dog_cnn.keras")
@@ -182,7 +184,7 @@ def test_a_full_queue_says_so_at_once_and_loses_nobody(monkeypatch):
         assert go.wait(60)
         return answer(*args)
 
-    model = prediction.load_model(paths.MODELS / "cat_dog_cnn.keras")
+    model = saving.load_model(paths.MODELS / "cat_dog_cnn.keras")
     with serve.running(model) as address, ThreadPoolExecutor(7) as pool:
 
         def ask():

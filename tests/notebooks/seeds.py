@@ -16,8 +16,9 @@ from pathlib import Path
 
 import nbformat
 
-from catdog import chapters, paths
-from catdog.kernels import Kernels
+from catdog.book import execute
+from catdog.book.kernels import Kernels
+from catdog.core import paths
 
 SEEDS = [2, 3, 4, 5, 6]
 RESULTS = Path(__file__).with_name("seeds.json")
@@ -48,7 +49,7 @@ def one(path: Path, seed: int, kernels: Kernels) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         changed, out = Path(folder) / path.name, Path(folder) / "out.ipynb"
         nbformat.write(with_seed(nbformat.read(path, 4), seed), changed)
-        outcome = chapters.execute(changed, "sample", out, kernels=kernels)
+        outcome = execute.execute(changed, "sample", out, kernels=kernels)
         assert outcome.error is None, outcome.error
         cells = nbformat.read(out, 4).cells
     return {
@@ -60,7 +61,7 @@ def one(path: Path, seed: int, kernels: Kernels) -> dict[str, list[float]]:
 
 def main(names: list[str]) -> None:
     """Execute the chapters with each seed, two at a time, and write down what they printed."""
-    asked = [p for p in chapters.chapters(names) if trained(nbformat.read(p, 4))]
+    asked = [p for p in execute.chapters(names) if trained(nbformat.read(p, 4))]
     jobs = [(path, seed) for seed in SEEDS for path in asked]
     kernels = Kernels(2)
     found = json.loads(RESULTS.read_text("utf-8"))["percentages"] if RESULTS.exists() else {}

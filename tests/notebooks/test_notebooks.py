@@ -11,10 +11,14 @@ import pytest
 import seeds
 import weights
 
-from catdog import CatDogError, backbones, chapters, exercises, paths, scales
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.book import execute, exercises
+from catdog.cli.main import main
+from catdog.core import paths
+from catdog.models import backbones
+from catdog.training import config
 
-CHAPTERS = chapters.chapters()
+CHAPTERS = execute.chapters()
 VGG16 = weights.vgg16()
 
 
@@ -25,13 +29,13 @@ def cells(path, kind="code"):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_committed_outputs_are_those_of_the_committed_code(path):
     notebook = nbformat.read(path, 4)
-    assert notebook.metadata["catdog"]["code"] == chapters.code_hash(notebook)
+    assert notebook.metadata["catdog"]["code"] == execute.code_hash(notebook)
     assert [c.execution_count for c in cells(path)] == list(range(1, len(cells(path)) + 1))
     for cell in cells(path):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr"
-            assert chapters.WIDGET not in output.get("data", {})
+            assert execute.WIDGET not in output.get("data", {})
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
@@ -85,9 +89,9 @@ def test_every_exercise_stands_in_a_chapter():
 def test_solution_passes_and_wrong_answers_fail(number, stub, solution, capsys):
     import numpy as np
 
-    from catdog import evaluation
+    from catdog.evaluation import statistics
 
-    scope = {"np": np, "evaluation": evaluation, "check": exercises.check}
+    scope = {"np": np, "statistics": statistics, "check": exercises.check}
     exec(stub, scope)
     assert "replace the …" in capsys.readouterr().out
     exec(solution + f'\ncheck("{number}", answer)', scope)
@@ -112,8 +116,8 @@ def executed(request, tmp_path_factory):
             patch.setenv(backbones.WEIGHTS, str(VGG16))
         patch.setenv("CATDOG_RUNS", str(runs))
         patch.setattr(paths, "RUNS", runs)
-        scales.scale("sample")
-        outcomes = chapters.run(asked, force=True, jobs=chapters.sensible_jobs())
+        config.scale("sample")
+        outcomes = execute.run(asked, force=True, jobs=execute.sensible_jobs())
     return runs / "notebooks" / "sample", {outcome.chapter: outcome for outcome in outcomes}
 
 
@@ -145,7 +149,7 @@ def test_every_chapter_that_trains_has_its_bounds():
         notebook = nbformat.read(path, 4)
         if seeds.trained(notebook):
             changed = seeds.with_seed(nbformat.read(path, 4), 5)
-            assert chapters.code_hash(changed) != chapters.code_hash(notebook)
+            assert execute.code_hash(changed) != execute.code_hash(notebook)
 
 
 @pytest.fixture
@@ -169,21 +173,21 @@ def small_chapters(tmp_path, monkeypatch):
 
 def test_a_failed_chapter_names_its_cell_and_the_others_run(small_chapters):
     before = {p: p.read_bytes() for p in small_chapters.iterdir()}
-    outcomes = chapters.run()
-    said = chapters.summary(outcomes)
+    outcomes = execute.run()
+    said = execute.summary(outcomes)
     assert "cell 2 of 02_bad.ipynb" in said and "ValueError: no such thing" in said
     assert "raise ValueError" in said
     assert [o.result for o in outcomes if not o.error] == ["a result", "scale sample"]
     assert {p: p.read_bytes() for p in small_chapters.iterdir()} == before
-    again = chapters.run()
+    again = execute.run()
     assert [o.cached for o in again] == [True, False, True]
     assert [o.result for o in again if o.cached] == ["a result", "scale sample"]
 
 
 def test_a_chapter_that_makes_no_progress_is_given_up_and_the_others_run(small_chapters):
     code(small_chapters, "02_bad", "import threading\nthreading.Event().wait()")
-    outcomes = chapters.run(stall=3)
-    said = chapters.summary(outcomes)
+    outcomes = execute.run(stall=3)
+    said = execute.summary(outcomes)
     assert [bool(o.error) for o in outcomes] == [False, True, False]
     assert "02_bad failed in cell 2 of 02_bad.ipynb" in said
     assert "for 3 s its kernel has neither computed nor sent anything" in said
@@ -191,12 +195,12 @@ def test_a_chapter_that_makes_no_progress_is_given_up_and_the_others_run(small_c
 
 
 def test_a_changed_chapter_runs_again_and_an_unknown_one_is_refused(small_chapters):
-    chapters.run(["01"])
+    execute.run(["01"])
     path = small_chapters / "01_good.ipynb"
     path.write_text(path.read_text().replace("a result", "another"))
-    assert [(o.cached, o.result) for o in chapters.run(["01"])] == [(False, "another")]
+    assert [(o.cached, o.result) for o in execute.run(["01"])] == [(False, "another")]
     with pytest.raises(CatDogError, match="The chapters: 01_good, 02_bad"):
-        chapters.run(["07"])
+        execute.run(["07"])
 
 
 def code(folder, stem, text):
@@ -224,13 +228,13 @@ def test_several_chapters_run_at_once_and_are_told_of_in_their_order(small_chapt
     code(small_chapters, "01_good", WAIT.format(mine="a", other="b") + "time.sleep(0.5)")
     code(small_chapters, "03_good", WAIT.format(mine="b", other="a"))
     told = []
-    outcomes = chapters.run(["01", "03", "02"], told=told.append, jobs=2)
+    outcomes = execute.run(["01", "03", "02"], told=told.append, jobs=2)
     assert [o.result for o in outcomes] == ["a met b", "b met a", ""]
     assert [bool(o.error) for o in outcomes] == [False, False, True]
     assert sorted(o.chapter for o in told) == sorted(o.chapter for o in outcomes)
     said = capfd.readouterr().err
     assert "01_good: 100%" in said and "03_good: 100%" in said
-    assert all(o.cached for o in chapters.run(["01", "03"], jobs=2))
+    assert all(o.cached for o in execute.run(["01", "03"], jobs=2))
 
 
 def test_an_interrupt_stops_all_and_writes_nothing(small_chapters):
@@ -253,19 +257,19 @@ def test_an_interrupt_stops_all_and_writes_nothing(small_chapters):
 
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        chapters.run(told=interrupted, jobs=2)
+        execute.run(told=interrupted, jobs=2)
     assert time.monotonic() - started < 60
     assert not (made / "01_good.ipynb").exists() and not (made / "03_good.ipynb").exists()
     assert not kernels()
 
 
 def test_how_many_at_once_follows_cores_memory_and_scale(monkeypatch):
-    monkeypatch.setattr(chapters.os, "sched_getaffinity", lambda _: range(3), raising=False)
+    monkeypatch.setattr(execute.os, "sched_getaffinity", lambda _: range(3), raising=False)
     for gigabytes, jobs in ((1, 1), (9, 2), (64, 3)):
         free = SimpleNamespace(available=gigabytes * 2**30)
-        monkeypatch.setattr(chapters.psutil, "virtual_memory", lambda free=free: free)
-        assert chapters.sensible_jobs() == jobs
-    assert chapters.sensible_jobs("full") == 1
+        monkeypatch.setattr(execute.psutil, "virtual_memory", lambda free=free: free)
+        assert execute.sensible_jobs() == jobs
+    assert execute.sensible_jobs("full") == 1
     assert main(["run", "--jobs", "0"]) == 1
 
 
@@ -273,8 +277,8 @@ def test_unknown_scale_and_missing_photos_are_explained(monkeypatch, capsys, tmp
     from dataclasses import replace
 
     with pytest.raises(CatDogError, match="must be one of sample, full"):
-        scales.scale("huge")
-    full = replace(scales.SCALES["full"], folder=tmp_path / "photos")
-    monkeypatch.setitem(scales.SCALES, "full", full)
+        config.scale("huge")
+    full = replace(config.SCALES["full"], folder=tmp_path / "photos")
+    monkeypatch.setitem(config.SCALES, "full", full)
     assert main(["run", "--scale", "full"]) == 1
     assert "catdog data archive PATH" in capsys.readouterr().err

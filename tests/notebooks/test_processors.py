@@ -8,7 +8,8 @@ import sys
 import agreement
 import pytest
 
-from catdog import chapters, usage
+from catdog.book import execute
+from catdog.core import resources
 
 # What a processor may lack, and how many threads compute. `make test` tries the first two on a
 # chapter each, `make processors` all of them on all chapters that train.
@@ -29,7 +30,7 @@ SOME = {"AVX2, four threads": ("06",), "SSE4.1, one core": ("02",)}
 def test_another_processor_says_the_same(processor, tmp_path):
     settings, cores = PROCESSORS[processor]
     asked = TRAINING if EVERYWHERE else SOME[processor]
-    mine = usage.allowed_cores()
+    mine = resources.allowed_cores()
     environment = {**os.environ, **settings, "CATDOG_RUNS": str(tmp_path)}
     environment["CATDOG_FEATURES"] = str(tmp_path / "features")
     done = subprocess.run(
@@ -40,5 +41,5 @@ def test_another_processor_says_the_same(processor, tmp_path):
         preexec_fn=(lambda: os.sched_setaffinity(0, mine[:cores])) if cores else None,
     )
     assert done.returncode == 0, done.stdout
-    for path in chapters.chapters(list(asked)):
+    for path in execute.chapters(list(asked)):
         agreement.agree(path, tmp_path / "notebooks" / "sample" / path.name)

@@ -20,7 +20,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from catdog import paths, remote, tunnel
+from catdog.cloud import remote, tunnel
+from catdog.core import paths
 
 REAL = "05_organizing_the_data"  # the quickest chapter
 COUNT = """\

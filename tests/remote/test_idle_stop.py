@@ -12,7 +12,8 @@ import requests
 import websocket
 from far import answers, jupyter, wait_until
 
-from catdog import paths, tunnel
+from catdog.cloud import tunnel
+from catdog.core import paths
 
 SCRIPT = paths.ROOT / "scripts" / "aws" / "idle_stop.py"
 _spec = importlib.util.spec_from_file_location("idle_stop", SCRIPT)

@@ -19,10 +19,13 @@ import psutil
 import pytest
 from far import REAL, answers, command_lines, is_open, jupyter, wait_until
 
-from catdog import CatDogError, chapters, paths, remote, tunnel, worker
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.book import execute
+from catdog.cli.main import main
+from catdog.cloud import job, remote, tunnel
+from catdog.core import paths
 
-SERVED = f"runs/{worker.SERVED}"
+SERVED = f"runs/{job.SERVED}"
 
 
 def to(running):
@@ -185,9 +188,9 @@ def test_a_dropped_tunnel_loses_nothing(host, near, capfd):
 
     # what ran over there says what is committed here
     committed = nbformat.read(paths.ROOT / "notebooks" / f"{REAL}.ipynb", 4)
-    assert chapters._result(nbformat.read(results / f"notebooks/sample/{REAL}.ipynb", 4))
+    assert execute._result(nbformat.read(results / f"notebooks/sample/{REAL}.ipynb", 4))
     again = nbformat.read(results / f"notebooks/sample/{REAL}.ipynb", 4)
-    assert chapters.code_hash(again) == chapters.code_hash(committed)
+    assert execute.code_hash(again) == execute.code_hash(committed)
 
     # the token is in no output, log, record, brought file, file over there, or command line
     assert any("ssh" in line for line in seen) and any("ipykernel" in line for line in seen)
@@ -301,7 +304,7 @@ def test_a_kernel_that_dies_is_noticed_and_the_finished_is_kept(
     with local_jupyter.held(), monkeypatch.context() as patch:
         if not server_notices:  # that has been seen: it called the kernel busy for ever
             patch.setattr(remote.Jupyter, "kernel", lambda *_: "busy")
-            patch.setattr(remote, "SILENCE", 4 * worker.BEAT)
+            patch.setattr(remote, "SILENCE", 4 * job.BEAT)
         with pytest.raises(CatDogError, match="kernel is gone.*Run the same command again"):
             remote.run(to(local_jupyter), ["92", "91"], force=True)
         killer.join()
@@ -369,7 +372,7 @@ def test_a_chapter_that_is_only_here_is_said(local_jupyter, near):
 
 @pytest.mark.slow
 def test_without_an_address_it_is_the_aws_machine(local_jupyter, near, monkeypatch, capfd):
-    from catdog import aws
+    from catdog.cloud import lifecycle
 
     asked = []
 
@@ -377,7 +380,7 @@ def test_without_an_address_it_is_the_aws_machine(local_jupyter, near, monkeypat
         asked.append(words)
         return to(local_jupyter)()
 
-    monkeypatch.setattr(aws, "connect", connect)
+    monkeypatch.setattr(lifecycle, "connect", connect)
     assert main(["aws", "run", "92", "--name", "mine", "--region", "eu-west-1"]) == 0
     assert asked == [("mine", "eu-west-1", None)]
     assert "made two files" in capfd.readouterr().out
@@ -580,12 +583,12 @@ def working(near, monkeypatch):
 
 def test_work_begins_once_for_each_number(working, monkeypatch):
     calls = []
-    monkeypatch.setattr(chapters, "run", lambda names, *_, **__: calls.append(names))
-    worker.work(1, "a", "k", ["92"], "sample")
-    worker.work(1, "a", "k", ["92"], "sample")
-    worker.work(1, "b", "k", ["93"], "sample")
+    monkeypatch.setattr(execute, "run", lambda names, *_, **__: calls.append(names))
+    job.run_job(1, "a", "k", ["92"], "sample")
+    job.run_job(1, "a", "k", ["92"], "sample")
+    job.run_job(1, "b", "k", ["93"], "sample")
     assert calls == [["92"]]
-    assert [p.name for p in (paths.RUNS / worker.SERVED).iterdir()] == ["0001.json"]
+    assert [p.name for p in (paths.RUNS / job.SERVED).iterdir()] == ["0001.json"]
 
 
 def test_files_of_a_broken_run_belong_to_the_next(working, monkeypatch):
@@ -599,16 +602,16 @@ def test_files_of_a_broken_run_belong_to_the_next(working, monkeypatch):
     old.parent.mkdir(parents=True)
     old.write_bytes(b"0")
     os.utime(old, (time.time() - 5000, time.time() - 5000))
-    monkeypatch.setattr(chapters, "run", broken)
-    worker.work(1, "a", "k", ["92"], "sample")
-    path = paths.RUNS / worker.SERVED / "0001.json"
+    monkeypatch.setattr(execute, "run", broken)
+    job.run_job(1, "a", "k", ["92"], "sample")
+    path = paths.RUNS / job.SERVED / "0001.json"
     report = json.loads(path.read_text())
     assert report["state"] == "cancelled"
     report["started"] = report["started"][:11] + "00:00:00+00:00"
     path.write_text(json.dumps(report))
-    monkeypatch.setattr(chapters, "run", lambda *_, **__: None)
+    monkeypatch.setattr(execute, "run", lambda *_, **__: None)
     os.utime(old, (1, 1))
-    worker.work(2, "b", "k", ["92"], "sample")
-    report = json.loads((paths.RUNS / worker.SERVED / "0002.json").read_text())
+    job.run_job(2, "b", "k", ["92"], "sample")
+    report = json.loads((paths.RUNS / job.SERVED / "0002.json").read_text())
     assert report["state"] == "done"
     assert [file["path"] for file in report["files"]] == ["a/model.keras"]

@@ -13,11 +13,13 @@ os.environ["TQDM_DISABLE"] = "1"
 import keras
 import nbformat
 
-from catdog import chapters, pipeline, scales
+from catdog.book import execute
+from catdog.data import loading
+from catdog.training import config
 
-sample, load = scales.scale("sample"), pipeline.load
+sample, load = config.scale("sample"), loading.load
 short = {name: replace(getattr(sample, name), epochs=2) for name in ("article", "improved")}
-scales.SCALES["sample"] = replace(sample, **short)
+config.SCALES["sample"] = replace(sample, **short)
 
 
 def few(*args, **how):
@@ -26,8 +28,8 @@ def few(*args, **how):
     return images[part], labels[part], photos[part]
 
 
-pipeline.load = few
-(path,) = chapters.chapters(["06"])
+loading.load = few
+(path,) = execute.chapters(["06"])
 scope = {}
 for cell in nbformat.read(path, 4).cells:
     if cell.cell_type == "code":

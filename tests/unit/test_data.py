@@ -10,8 +10,9 @@ import zipfile
 import pytest
 from pictures import jpeg
 
-from catdog import CatDogError, data
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.data import manifests, organizing, sources
 
 
 def tree(folder):
@@ -33,29 +34,29 @@ def tree(folder):
     ],
 )
 def test_label_comes_from_the_files_own_name(path, expected):
-    assert data.label_of(path) == expected
+    assert sources.label_of(path) == expected
 
 
 def test_organize_is_stratified_complete_and_idempotent(photos, make_zip, tmp_path):
     source = make_zip(photos)
-    folder = data.organize(source, tmp_path / "data", ratio=0.25, progress=False)
-    assert data.about(folder)["counts"] == {
+    folder = organizing.organize(source, tmp_path / "data", ratio=0.25, progress=False)
+    assert manifests.metadata(folder)["counts"] == {
         "train": {"cat": 15, "dog": 15},
         "validation": {"cat": 5, "dog": 5},
     }
-    for photo in data.manifest(folder):
-        blob = data.path_of(folder, photo).read_bytes()
+    for photo in manifests.read(folder):
+        blob = manifests.path_of(folder, photo).read_bytes()
         assert blob == photos[f"train/{photo.file}"]
         assert (photo.width, photo.height, photo.bytes) == (32, 24, len(blob))
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
-    assert data.organize(source, tmp_path / "data", ratio=0.25, progress=False) == folder
+    assert organizing.organize(source, tmp_path / "data", ratio=0.25, progress=False) == folder
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
 
 
 def test_same_seed_same_split_other_seed_other_split(photos, make_zip, tmp_path):
     source = make_zip(photos)
     made = [
-        tree(data.organize(source, tmp_path / str(i), n=20, seed=seed, progress=False))
+        tree(organizing.organize(source, tmp_path / str(i), n=20, seed=seed, progress=False))
         for i, seed in enumerate((1, 1, 2))
     ]
     assert made[0] == made[1]
@@ -68,8 +69,8 @@ def test_a_folder_whose_path_contains_cat_is_read_by_file_names(photos, tmp_path
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         (source / file).write_bytes(blob)
     before = tree(source)
-    folder = data.organize(source, tmp_path / "data", progress=False)
-    assert data.about(folder)["counts"]["train"] == {"cat": 16, "dog": 16}
+    folder = organizing.organize(source, tmp_path / "data", progress=False)
+    assert manifests.metadata(folder)["counts"]["train"] == {"cat": 16, "dog": 16}
     assert tree(source) == before
 
 
@@ -79,9 +80,9 @@ def test_duplicates_stay_on_one_side(photos, make_zip, tmp_path):
     photos["train/dog.3.jpg"] = photos["train/cat.11.jpg"]
     source = make_zip(photos)
     for seed in range(8):
-        folder = data.organize(source, tmp_path / str(seed), seed=seed, progress=False)
+        folder = organizing.organize(source, tmp_path / str(seed), seed=seed, progress=False)
         sides = {}
-        for photo in data.manifest(folder):
+        for photo in manifests.read(folder):
             sides.setdefault(photo.sha256, set()).add(photo.split)
         assert all(len(side) == 1 for side in sides.values())
 
@@ -90,18 +91,18 @@ def test_broken_photos_are_set_aside_and_listed(photos, make_zip, tmp_path):
     photos["train/cat.100.jpg"] = jpeg(1, (200, 200))[:3000]
     photos["train/cat.101.jpg"] = b""
     photos["train/dog.100.jpg"] = b"GIF89a no photo"
-    folder = data.organize(make_zip(photos), tmp_path / "data", progress=False)
-    listed = {b["file"] for b in data.about(folder)["set_aside"]}
+    folder = organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
+    listed = {b["file"] for b in manifests.metadata(folder)["set_aside"]}
     assert listed == {"cat.100.jpg", "cat.101.jpg", "dog.100.jpg"}
     assert {p.name for p in (folder / "set_aside").iterdir()} == listed
-    assert len(data.manifest(folder)) == 40
+    assert len(manifests.read(folder)) == 40
 
 
 def test_absurd_image_size_is_set_aside(photos, make_zip, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(sources, "MAX_PIXELS", 1000)
     photos["train/cat.100.jpg"] = jpeg(1, (100, 100))
-    folder = data.organize(make_zip(photos), tmp_path / "data", progress=False)
-    (item,) = data.about(folder)["set_aside"]
+    folder = organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
+    (item,) = manifests.metadata(folder)["set_aside"]
     assert item["file"] == "cat.100.jpg" and "limit" in item["reason"]
 
 
@@ -110,7 +111,7 @@ def test_absurd_image_size_is_set_aside(photos, make_zip, tmp_path, monkeypatch)
 )
 def test_entries_that_leave_the_folder_are_refused(name, photos, make_zip, tmp_path):
     with pytest.raises(CatDogError, match="leave the folder"):
-        data.organize(make_zip({**photos, name: b"x"}), tmp_path / "data", progress=False)
+        organizing.organize(make_zip({**photos, name: b"x"}), tmp_path / "data", progress=False)
     assert not (tmp_path / "data" / "photos").exists()
 
 
@@ -119,13 +120,13 @@ def test_bomb_is_refused(photos, tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("train/cat.1.jpg", bytes(8 * 2**20))
     with pytest.raises(CatDogError, match="no photo"):
-        data.organize(path, tmp_path / "data", progress=False)
+        organizing.organize(path, tmp_path / "data", progress=False)
 
 
 def test_bad_sources_are_explained(photos, make_zip, tmp_path):
     def fails(source, match, **kwargs):
         with pytest.raises(CatDogError, match=match):
-            data.organize(source, tmp_path / "data", progress=False, **kwargs)
+            organizing.organize(source, tmp_path / "data", progress=False, **kwargs)
 
     whole = make_zip(photos)
     cut = tmp_path / "cut.zip"
@@ -143,10 +144,10 @@ def test_bad_sources_are_explained(photos, make_zip, tmp_path):
 
 def test_other_settings_never_overwrite(photos, make_zip, tmp_path):
     source = make_zip(photos)
-    folder = data.organize(source, tmp_path / "data", progress=False)
+    folder = organizing.organize(source, tmp_path / "data", progress=False)
     before = tree(folder)
     with pytest.raises(CatDogError, match="other settings"):
-        data.organize(source, tmp_path / "data", n=20, progress=False)
+        organizing.organize(source, tmp_path / "data", n=20, progress=False)
     assert tree(folder) == before
 
 
@@ -157,23 +158,25 @@ def test_a_full_disk_is_explained_and_loses_nothing(photos, make_zip, tmp_path, 
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(data.Path, "write_bytes", full)
+        patch.setattr(organizing.Path, "write_bytes", full)
         with pytest.raises(CatDogError, match="No space left.*untouched"):
-            data.organize(source, tmp_path / "data", progress=False)
+            organizing.organize(source, tmp_path / "data", progress=False)
     assert not (tmp_path / "data" / "photos").exists()
-    data.organize(source, tmp_path / "data", progress=False)
+    organizing.organize(source, tmp_path / "data", progress=False)
 
 
 @pytest.mark.parametrize("photos_before_kill", [0, 1, 150, 399])
 def test_killed_organize_completes_on_the_next_run(photos_before_kill, make_zip, tmp_path):
     source = make_zip({f"{lb}.{i}.jpg": jpeg(i) for lb in ("cat", "dog") for i in range(200)})
     script = (
-        "import time, sys; from catdog import data; real = data.check_photo; count = [0]\n"
+        "import time, sys; from catdog.data import organizing, sources\n"
+        "real = sources.check_photo; count = [0]\n"
         "def slow(blob):\n"
         "    count[0] += 1\n"
         "    if count[0] > int(sys.argv[3]): print('here', flush=True); time.sleep(60)\n"
         "    return real(blob)\n"
-        "data.check_photo = slow; data.organize(sys.argv[1], sys.argv[2], progress=False)"
+        "sources.check_photo = slow\n"
+        "organizing.organize(sys.argv[1], sys.argv[2], progress=False)"
     )
     root = tmp_path / "data"
     child = subprocess.Popen(
@@ -185,8 +188,8 @@ def test_killed_organize_completes_on_the_next_run(photos_before_kill, make_zip,
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert not (root / "photos").exists()
-    folder = data.organize(source, root, progress=False)
-    assert len(data.manifest(folder)) == 400
+    folder = organizing.organize(source, root, progress=False)
+    assert len(manifests.read(folder)) == 400
     assert [p.name for p in root.iterdir()] == ["photos"]
 
 
@@ -199,7 +202,7 @@ def test_command_reports_counts_and_errors(photos, make_zip, tmp_path, capsys):
 
 
 def test_manifest_has_the_documented_columns(photos, make_zip, tmp_path):
-    folder = data.organize(make_zip(photos), tmp_path / "data", progress=False)
+    folder = organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
     with open(folder / "manifest.csv", newline="") as stream:
         assert next(csv.reader(stream)) == "file label split width height bytes sha256".split()
     assert set(json.loads((folder / "dataset.json").read_text())) == {
@@ -209,4 +212,4 @@ def test_manifest_has_the_documented_columns(photos, make_zip, tmp_path):
         "set_aside",
     }
     with pytest.raises(CatDogError, match="no organized data set"):
-        data.manifest(tmp_path)
+        manifests.read(tmp_path)

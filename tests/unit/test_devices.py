@@ -11,7 +11,11 @@ import keras
 import numpy as np
 import pytest
 
-from catdog import CatDogError, distribution, models, pipeline, scales, training
+from catdog import CatDogError
+from catdog.core import distribution
+from catdog.data import batching
+from catdog.models import networks
+from catdog.training import config, loop, optimizers, recipes
 
 HERE = Path(__file__).parent
 
@@ -48,28 +52,28 @@ def test_several_devices_give_the_loss_curve_and_the_weights_of_one(backend, num
 
 @pytest.mark.slow
 def test_chapter_6_runs_on_jax():
-    scales.scale("sample")  # drawn here, for a script without a main module cannot start processes
+    config.scale("sample")  # drawn here, for a script without a main module cannot start processes
     assert outside("jax", "chapter_on_jax.py")["backend"] == "jax"
 
 
 @pytest.mark.parametrize("n, size", [(1, 5), (2, 5), (4, 7), (8, 3), (3, 6)])
 def test_an_odd_batch_is_filled_and_its_mean_kept(n, size):
     x = np.random.default_rng(0).integers(0, 255, (size, 4, 4, 3), dtype=np.uint8)
-    batches = pipeline.validation_batches(x, np.arange(size) % 2, 64)
-    ((filled, labels, weights),) = distribution.even(batches, n).as_numpy_iterator()
+    batches = batching.validation_batches(x, np.arange(size) % 2, 64)
+    ((filled, labels, weights),) = distribution.pad_batches(batches, n).as_numpy_iterator()
     assert len(filled) == len(labels) == len(weights) and len(filled) % n == 0
     assert len(filled) - size < n
     assert np.array_equal(filled[:size], x) and (weights[size:] == 0).all()
     value = x.mean((1, 2, 3))
     assert (filled.mean((1, 2, 3)) * weights).mean() == pytest.approx(value.mean())
-    measure = distribution.OverPhotos(lambda truth, guess: guess)
+    measure = distribution.MaskedMean(lambda truth, guess: guess)
     measure.update_state(labels, filled.mean((1, 2, 3)), weights)
     measure.update_state(labels[:1], np.float32([100.0]), np.float32([1.0]))
     assert float(measure.result()) == pytest.approx((value.sum() + 100) / (size + 1))
 
 
 def test_which_devices(monkeypatch):
-    monkeypatch.setattr(distribution, "devices", lambda kind=None: ["gpu:0", "gpu:1", "gpu:2"])
+    monkeypatch.setattr(distribution, "available", lambda kind=None: ["gpu:0", "gpu:1", "gpu:2"])
     assert distribution.choose(None, 32) == distribution.choose(1, 32) == []
     assert distribution.choose(2, 32) == distribution.choose("2", 32) == ["gpu:0", "gpu:1"]
     assert distribution.choose("all", 33) == ["gpu:0", "gpu:1", "gpu:2"]
@@ -92,13 +96,13 @@ def test_which_devices(monkeypatch):
 def test_the_fastest_precision_is_one_that_the_gpu_computes_in(monkeypatch, capability, precision):
     monkeypatch.setattr(distribution, "gpus", lambda: ["a GPU"])
     monkeypatch.setattr(distribution, "capability", lambda: capability)
-    assert training.resolved(training.IMPROVED).precision == precision
+    assert recipes.with_native_precision(recipes.IMPROVED).precision == precision
 
 
 def test_pretending_too_late_is_said():
-    assert distribution.devices() == ["cpu:0"] or distribution.gpus()
+    assert distribution.available() == ["cpu:0"] or distribution.gpus()
     with pytest.raises(CatDogError, match="restart Python"):
-        distribution.pretend(3)
+        distribution.use_logical_devices(3)
 
 
 def test_float16_keeps_the_average_of_the_weights_and_resumes(tmp_path, break_off):
@@ -106,19 +110,19 @@ def test_float16_keeps_the_average_of_the_weights_and_resumes(tmp_path, break_of
     rng = np.random.default_rng(0)
     photos = rng.integers(0, 255, (32, 24, 24, 3), dtype=np.uint8), rng.integers(0, 2, 32)
     how = {"epochs": 2, "batch_size": 8, "ema": 0.9, "precision": "mixed_float16"}
-    recipe = replace(training.IMPROVED, **how)
+    recipe = replace(recipes.IMPROVED, **how)
 
     def build():
-        return models.article_cnn(24, True)
+        return networks.article_cnn(24, True)
 
     def train(run):
-        return training.train(build, recipe, photos, None, tmp_path / run, progress=False)[0]
+        return loop.train(build, recipe, photos, None, tmp_path / run, progress=False)[0]
 
     whole = train("whole").get_weights()
     keras.config.set_dtype_policy("mixed_float16")
     last = keras.models.load_model(
         tmp_path / "whole" / "epoch-0002" / "model.keras",
-        custom_objects={"OneCycle": training.OneCycle},
+        custom_objects={"OneCycle": optimizers.OneCycle},
     )
     keras.config.set_dtype_policy("float32")
     averages = last.optimizer.inner_optimizer._model_variables_moving_average

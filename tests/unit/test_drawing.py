@@ -11,19 +11,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from catdog import data, drawing, sources
+from catdog.data import download, manifests, synthetic
 
 
 @pytest.fixture(scope="module")
 def blobs():
-    pairs = [(label, i) for i in range(600) for label in data.LABELS]
-    return pairs, list(drawing.jpegs(pairs))
+    pairs = [(label, i) for i in range(600) for label in manifests.LABELS]
+    return pairs, list(synthetic.jpegs(pairs))
 
 
 def test_same_seed_same_bytes(blobs):
     pairs, made = blobs
-    assert drawing.jpeg("dog", 3) == made[pairs.index(("dog", 3))]
-    assert drawing.jpeg("dog", 3, seed=2) != drawing.jpeg("dog", 3)
+    assert synthetic.jpeg("dog", 3) == made[pairs.index(("dog", 3))]
+    assert synthetic.jpeg("dog", 3, seed=2) != synthetic.jpeg("dog", 3)
     assert len({hashlib.sha256(blob).digest() for blob in made}) == len(made)
 
 
@@ -56,8 +56,8 @@ def test_no_simple_statistic_tells_the_class(blobs, what):
 
 
 def test_sample_is_organized_once(tmp_path):
-    folder = sources.sample(tmp_path, n=40, progress=False)
-    assert data.about(folder)["counts"]["train"] == {"cat": 16, "dog": 16}
+    folder = download.sample(tmp_path, n=40, progress=False)
+    assert manifests.metadata(folder)["counts"]["train"] == {"cat": 16, "dog": 16}
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
-    assert sources.sample(tmp_path, n=40, progress=False) == folder
+    assert download.sample(tmp_path, n=40, progress=False) == folder
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before

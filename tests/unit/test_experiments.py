@@ -8,24 +8,29 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from catdog import CatDogError, data, evaluation, experiments, paths, pipeline, scales
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.core import paths
+from catdog.data import batching, organizing
+from catdog.evaluation import statistics
+from catdog.studies import ablation
+from catdog.training import config
 
 N = 12
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 32, 32, 3), dtype=np.uint8)
 LABELS = np.arange(N, dtype=np.int32) % 2
-SHORT = experiments.Length(epochs=1, batch_size=N, seeds=1)
+SHORT = ablation.TrainingBudget(epochs=1, batch_size=N, seeds=1)
 
 
-@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+@pytest.mark.parametrize("name", ablation.EXPERIMENTS)
 def test_every_experiment_builds_its_network_and_changes_one_thing(name):
-    one = experiments.EXPERIMENTS[name]
-    model = experiments.build(replace(one.setup, size=32))
+    one = ablation.EXPERIMENTS[name]
+    model = ablation.build(replace(one.setup, size=32))
     assert model.output.dtype == "float32"
     assert model.output.shape == (None, 1 if name == "one-logit" else 2)
     if one.against is None:
         return
-    plain = experiments.EXPERIMENTS[one.against].setup
+    plain = ablation.EXPERIMENTS[one.against].setup
     changed = {k for k, v in vars(one.setup).items() if v != getattr(plain, k)}
     allowed = {
         "optimizer": {"optimizer", "rate", "weight_decay"},
@@ -44,27 +49,27 @@ TRAINED = (
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_training_step_moves_every_weight_and_leaves_numbers(name):
-    setup = replace(experiments.EXPERIMENTS[name].setup, size=16, filters=(4, 4, 8))
+    setup = replace(ablation.EXPERIMENTS[name].setup, size=16, filters=(4, 4, 8))
     images = IMAGES[:, :16, :16]
     keras.utils.set_random_seed(1)
-    before = experiments.build(setup).get_weights()
-    model, cost = experiments.fit(setup, (images, LABELS), replace(SHORT, epochs=2))
+    before = ablation.build(setup).get_weights()
+    model, cost = ablation.fit(setup, (images, LABELS), replace(SHORT, epochs=2))
     after = model.get_weights()
     moved = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
     assert np.mean(moved) > 0.8 and all(np.isfinite(w).all() for w in after)
     assert cost["parameters"] == sum(w.size for w in after)
     assert len(cost["history"]["loss"]) == 2 and cost["cpu_seconds"] > 0
-    found = experiments.judge(model, images, LABELS)
+    found = ablation.evaluate(model, images, LABELS)
     assert found["n"] == N and len(found["right"]) == 4  # 12 bits in two bytes
 
 
 def test_the_same_seed_gives_the_same_network_and_another_another():
-    setup = replace(experiments.REFERENCE, size=16, filters=(4,), cutout=0.5, mixup=0.2)
+    setup = replace(ablation.REFERENCE, size=16, filters=(4,), cutout=0.5, mixup=0.2)
     weights = [
         np.concatenate(
             [
                 w.ravel()
-                for w in experiments.fit(setup, (IMAGES[:, :16, :16], LABELS), SHORT, s)[
+                for w in ablation.fit(setup, (IMAGES[:, :16, :16], LABELS), SHORT, s)[
                     0
                 ].get_weights()
             ]
@@ -77,12 +82,12 @@ def test_the_same_seed_gives_the_same_network_and_another_another():
 
 def test_a_residual_block_adds_what_comes_in():
     x = keras.Input((8, 8, 6))
-    model = keras.Model(x, experiments.residual_block(x, 6))
+    model = keras.Model(x, ablation.residual_block(x, 6))
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
     photo = np.random.default_rng(1).uniform(0, 1, (2, 8, 8, 6)).astype("float32")
     np.testing.assert_allclose(np.array(model(photo)), photo, rtol=1e-6)
     assert len(model.weights) == 4
-    wider = keras.Model(x, experiments.residual_block(x, 7))
+    wider = keras.Model(x, ablation.residual_block(x, 7))
     assert len(wider.weights) == 6 and wider.output.shape == (None, 8, 8, 7)
 
 
@@ -94,21 +99,21 @@ def test_losses_are_those_of_their_definitions():
     p /= p.sum(1, keepdims=True)
     truth = (p * y).sum(1)
     close = dict(rtol=1e-4, atol=1e-5)
-    cross = np.array(experiments.cross_entropy(y, logits))
+    cross = np.array(ablation.cross_entropy(y, logits))
     np.testing.assert_allclose(cross, -np.log(truth), **close)
     np.testing.assert_allclose(
-        np.array(experiments.focal(y, logits, 2.0)), -((1 - truth) ** 2) * np.log(truth), **close
+        np.array(ablation.focal(y, logits, 2.0)), -((1 - truth) ** 2) * np.log(truth), **close
     )
-    np.testing.assert_allclose(np.array(experiments.focal(y, logits, 0.0)), cross, **close)
+    np.testing.assert_allclose(np.array(ablation.focal(y, logits, 0.0)), cross, **close)
     target = 0.9 * y + 0.05
     np.testing.assert_allclose(
-        np.array(experiments.smoothed(y, logits, 0.1)), -(target * np.log(p)).sum(1), **close
+        np.array(ablation.smoothed(y, logits, 0.1)), -(target * np.log(p)).sum(1), **close
     )
     # one logit, the difference of the two, says and costs the same
     one = logits[:, 1:] - logits[:, :1]
-    np.testing.assert_allclose(np.array(experiments.one_logit(y, one)), cross, **close)
-    np.testing.assert_allclose(experiments.probability(one), p[:, 1], **close)
-    np.testing.assert_allclose(experiments.probability(logits), p[:, 1], **close)
+    np.testing.assert_allclose(np.array(ablation.one_logit(y, one)), cross, **close)
+    np.testing.assert_allclose(ablation.probability(one), p[:, 1], **close)
+    np.testing.assert_allclose(ablation.probability(logits), p[:, 1], **close)
 
 
 def test_mixup_mixes_photos_and_labels_by_the_same_share():
@@ -117,7 +122,7 @@ def test_mixup_mixes_photos_and_labels_by_the_same_share():
     labels = np.arange(400) % 2
     black_and_white[labels == 1] = 200
     y = np.eye(2, dtype=np.float32)[labels]
-    mixed, targets = experiments.mixup(black_and_white, y, rng, alpha=0.4)
+    mixed, targets = ablation.mixup(black_and_white, y, rng, alpha=0.4)
     assert mixed.dtype == np.uint8 and targets.dtype == np.float32
     np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
     np.testing.assert_allclose(mixed[:, 0, 0, 0], 200 * targets[:, 1], atol=0.51)
@@ -130,7 +135,7 @@ def test_mixup_mixes_photos_and_labels_by_the_same_share():
 
 def test_cutout_covers_one_square_and_nothing_else():
     images = np.full((300, 20, 20, 3), 7, np.uint8)
-    out = experiments.cutout(images, np.random.default_rng(4), part=0.4)
+    out = ablation.cutout(images, np.random.default_rng(4), part=0.4)
     assert (images == 7).all()
     for photo in out:
         covered = np.argwhere((photo == 127).all(-1))
@@ -143,24 +148,24 @@ def test_cutout_covers_one_square_and_nothing_else():
 
 def test_colour_keeps_grey_and_strength_nothing_changes_nothing():
     rng = np.random.default_rng(5)
-    same = experiments.colour(IMAGES, rng, strength=0.0)
+    same = ablation.colour(IMAGES, rng, strength=0.0)
     assert np.abs(same.astype(int) - IMAGES).max() <= 1
     grey = np.full((50, 4, 4, 3), 100, np.uint8)
-    out = experiments.colour(grey, rng, strength=0.3)
+    out = ablation.colour(grey, rng, strength=0.3)
     assert out.min() >= 69 and out.max() <= 130 and np.ptp(out[:, 0, 0], axis=0).min() > 30
 
 
 def test_a_part_of_the_photos_is_balanced_and_drawn_by_the_seed():
     labels = np.arange(320) % 2
-    part = experiments.some(labels, 1 / 16, seed=1)
+    part = ablation.some(labels, 1 / 16, seed=1)
     assert len(part) == 20 and labels[part].sum() == 10 and (np.diff(part) > 0).all()
-    assert list(part) != list(experiments.some(labels, 1 / 16, seed=2))
-    assert len(experiments.some(labels, 1.0, seed=1)) == 320
+    assert list(part) != list(ablation.some(labels, 1 / 16, seed=2))
+    assert len(ablation.some(labels, 1.0, seed=1)) == 320
 
 
 def test_schedules_start_and_end_where_they_should():
     def at(name, step):
-        found = experiments.SCHEDULES[name](0.1, 100)
+        found = ablation.SCHEDULES[name](0.1, 100)
         return float(found(step)) if callable(found) else found
 
     assert at("constant", 0) == at("constant", 99) == 0.1
@@ -171,24 +176,24 @@ def test_schedules_start_and_end_where_they_should():
 
 
 def test_the_finder_raises_the_rate_and_stops_when_the_loss_explodes():
-    setup = replace(experiments.REFERENCE, size=32, filters=(4, 4))
-    batches = pipeline.training_batches(IMAGES, LABELS, 6, None)
-    rates, losses = experiments.find_rate(setup, batches, 1e-4, 1e-2, steps=8)
+    setup = replace(ablation.REFERENCE, size=32, filters=(4, 4))
+    batches = batching.training_batches(IMAGES, LABELS, 6, None)
+    rates, losses = ablation.find_rate(setup, batches, 1e-4, 1e-2, steps=8)
     assert len(rates) == len(losses) == 8
     np.testing.assert_allclose(rates[[0, -1]], [1e-4, 1e-2])
     wild = replace(setup, optimizer="sgd")
-    rates, losses = experiments.find_rate(wild, batches, 1e-2, 1e7, steps=30)
+    rates, losses = ablation.find_rate(wild, batches, 1e-2, 1e7, steps=30)
     assert len(rates) < 30
 
 
 def test_paired_interval_on_known_cases():
-    difference, (low, high), p = evaluation.paired(30, 10, 1000)
+    difference, (low, high), p = statistics.paired(30, 10, 1000)
     assert difference == 0.02
     # by hand: 20 / 1002, plus and minus 1.96 sqrt(41 - 20^2 / 1002) / 1002
     half = 1.959964 * np.sqrt(41 - 400 / 1002) / 1002
     assert (low, high) == pytest.approx((20 / 1002 - half, 20 / 1002 + half), rel=1e-6)
     assert p == pytest.approx(2 * stats.binom.cdf(10, 40, 0.5))
-    assert evaluation.paired(0, 0, 100)[2] == 1.0
+    assert statistics.paired(0, 0, 100)[2] == 1.0
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
@@ -196,7 +201,7 @@ def test_the_interval_between_runs_is_students_formula(confidence):
     a, b = np.array([0.80, 0.82, 0.85]), np.array([0.79, 0.80, 0.82])
     spread = np.sqrt(np.sum((a - b - 0.02) ** 2) / 2)
     half = stats.t.ppf((1 + confidence) / 2, 2) * spread / np.sqrt(3)
-    difference, (low, high) = evaluation.paired_runs(a, b, confidence)
+    difference, (low, high) = statistics.paired_runs(a, b, confidence)
     assert difference == pytest.approx(0.02)
     assert (low, high) == pytest.approx((0.02 - half, 0.02 + half))
 
@@ -207,7 +212,7 @@ def test_the_paired_interval_covers_the_truth():
     inside = [
         low <= 0.04 <= high
         for _, only_a, only_b, _ in cells
-        for _, (low, high), _ in [evaluation.paired(int(only_a), int(only_b), 400)]
+        for _, (low, high), _ in [statistics.paired(int(only_a), int(only_b), 400)]
     ]
     assert 0.925 < np.mean(inside) < 0.975
 
@@ -215,18 +220,18 @@ def test_the_paired_interval_covers_the_truth():
 @pytest.fixture
 def small(tmp_path, monkeypatch, photos, make_zip):
     """A small organized data set as scale sample, and short experiments on it."""
-    folder = data.organize(make_zip(photos), tmp_path / "data", "sample")
-    monkeypatch.setattr(scales.sources, "sample", lambda *_: folder)
-    monkeypatch.setitem(scales.SCALES, "sample", replace(scales.SCALES["sample"], folder=folder))
+    folder = organizing.organize(make_zip(photos), tmp_path / "data", "sample")
+    monkeypatch.setattr(config.download, "sample", lambda *_: folder)
+    monkeypatch.setitem(config.SCALES, "sample", replace(config.SCALES["sample"], folder=folder))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    monkeypatch.setitem(experiments.LENGTHS, "sample", experiments.Length(1, 16, seeds=2))
-    quick = replace(experiments.REFERENCE, size=16, filters=(4,))
+    monkeypatch.setitem(ablation.LENGTHS, "sample", ablation.TrainingBudget(1, 16, seeds=2))
+    quick = replace(ablation.REFERENCE, size=16, filters=(4,))
     known = {
-        "reference": experiments.Experiment("reference", "the reference", quick, None),
-        "cutout": experiments.Experiment("augmentation", "cutout", replace(quick, cutout=0.4)),
-        "other": experiments.Experiment("dropout", "none", replace(quick, dropout=0.0)),
+        "reference": ablation.Experiment("reference", "the reference", quick, None),
+        "cutout": ablation.Experiment("augmentation", "cutout", replace(quick, cutout=0.4)),
+        "other": ablation.Experiment("dropout", "none", replace(quick, dropout=0.0)),
     }
-    monkeypatch.setattr(experiments, "EXPERIMENTS", known)
+    monkeypatch.setattr(ablation, "EXPERIMENTS", known)
     return tmp_path / "runs" / "experiments" / "sample"
 
 
@@ -247,17 +252,17 @@ def test_the_command_runs_an_experiment_and_its_reference_and_skips_what_is_ther
     for this, that in zip(cutout["runs"], record["experiments"]["reference"]["runs"], strict=True):
         more = this["only_this"] - this["only_that"]
         assert more == round(n * (this["accuracy"] - that["accuracy"]))
-    assert experiments.effect(record, "reference") is None
-    difference, (low, high) = experiments.effect(record, "cutout")
+    assert ablation.effect(record, "reference") is None
+    difference, (low, high) = ablation.effect(record, "cutout")
     assert low <= difference <= high
 
-    fits, fit = [], experiments.fit
+    fits, fit = [], ablation.fit
 
     def counted(*args, **kwargs):
         fits.append(1)
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(experiments, "fit", counted)
+    monkeypatch.setattr(ablation, "fit", counted)
     runs[0].unlink()  # as if it had been killed before it was written down
     assert main(["experiment", "cutout"]) == 0 and len(fits) == 1
     assert main(["experiment", "cutout"]) == 0 and len(fits) == 1
@@ -269,9 +274,9 @@ def test_an_unknown_name_lists_the_known(capsys):
     said = capsys.readouterr().err
     assert "'more-magic'" in said and "cutout" in said and "mixup" in said
     assert main(["experiment", "--list"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(experiments.EXPERIMENTS)
+    assert len(capsys.readouterr().out.splitlines()) == len(ablation.EXPERIMENTS)
 
 
 def test_what_has_not_run_is_said(small):
     with pytest.raises(CatDogError, match="catdog experiment reference"):
-        experiments.gather("sample")
+        ablation.gather("sample")

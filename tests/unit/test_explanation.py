@@ -16,14 +16,18 @@ import skimage.data
 from keras import layers, ops
 from scipy.stats import spearmanr
 
-from catdog import CatDogError, evaluation, explanation, paths, prediction
+from catdog import CatDogError
+from catdog.core import paths
+from catdog.evaluation import attribution, metrics
+from catdog.inference import prediction
+from catdog.models import saving
 
 
 @pytest.fixture(scope="module")
 def chapter():
     """The functions of the cells tagged "implementation"."""
-    scope = dict(np=np, cv2=cv2, keras=keras, ops=ops, explanation=explanation)
-    scope |= dict(gradient=explanation.gradient)
+    scope = dict(np=np, cv2=cv2, keras=keras, ops=ops, explanation=attribution)
+    scope |= dict(gradient=attribution.gradient)
     for cell in nbformat.read(paths.NOTEBOOKS / "12_what_the_network_sees.ipynb", 4).cells:
         if "implementation" in cell.metadata.get("tags", []):
             exec(cell.source, scope)
@@ -33,7 +37,7 @@ def chapter():
 @pytest.fixture(scope="module")
 def shipped():
     return {
-        name: prediction.load_model(paths.MODELS / f"cat_dog_{name}.keras")
+        name: saving.load_model(paths.MODELS / f"cat_dog_{name}.keras")
         for name in ("cnn", "efficientnet")
     }
 
@@ -140,7 +144,7 @@ def test_projection_is_what_loops_say(chapter, rule):
 def both_ways(chapter, net, photo, rule):
     top = np.array([1.0, -0.5], "float32")
     logits = keras.Sequential([keras.Input(photo.shape), *net.layers[:-1]])
-    theirs = explanation.gradient(lambda x: ops.sum(logits(x) * top), photo[None])[0]
+    theirs = attribution.gradient(lambda x: ops.sum(logits(x) * top), photo[None])[0]
     return chapter["project"](net.layers[:-1], photo, top, rule), theirs
 
 
@@ -187,9 +191,9 @@ def test_integrated_gradients_are_complete(chapter, shipped, cats):
     base = np.full(photo.shape, 128.0)
 
     def f(x):
-        return explanation.score(net, x, 1)
+        return attribution.score(net, x, 1)
 
-    gap = np.subtract(*(explanation.scores(net, x[None], 1)[0] for x in (photo, base)))
+    gap = np.subtract(*(attribution.scores(net, x[None], 1)[0] for x in (photo, base)))
     assert abs(gap) > 0.05
     assert abs(attribute(f, photo, base, steps=64).sum() - gap) < 1e-3 * abs(gap)
     weights = np.random.default_rng(0).normal(size=photo.shape).astype("float32")
@@ -198,8 +202,8 @@ def test_integrated_gradients_are_complete(chapter, shipped, cats):
 
     cnn, cat = shipped["cnn"], cats["cnn"]
     grey = np.full(cat.shape, 128.0)
-    gap = np.subtract(*(explanation.scores(cnn, x[None], 1)[0] for x in (cat, grey)))
-    shares = attribute(lambda x: explanation.score(cnn, x, 1), cat, grey, steps=128)
+    gap = np.subtract(*(attribution.scores(cnn, x[None], 1)[0] for x in (cat, grey)))
+    shares = attribute(lambda x: attribution.score(cnn, x, 1), cat, grey, steps=128)
     assert abs(shares.sum() - gap) < 0.08 * abs(gap)
 
 
@@ -239,7 +243,7 @@ def test_grad_cam_is_the_formula_of_the_paper():
     heat = np.maximum((maps[0] * weights).sum(2), 0)
     heat = cv2.resize(heat, (10, 9))
     assert heat.max() > 0
-    found = explanation.grad_cam(net, photo, 1)
+    found = attribution.grad_cam(net, photo, 1)
     assert found.shape == (9, 10)
     assert np.allclose(found, heat / heat.max(), atol=1e-2)
 
@@ -247,16 +251,16 @@ def test_grad_cam_is_the_formula_of_the_paper():
 @pytest.mark.parametrize("name", ["cnn", "efficientnet"])
 def test_grad_cam_of_the_shipped_models(name, shipped, cats):
     model, photo = shipped[name], cats[name]
-    heat = explanation.grad_cam(model, photo)
+    heat = attribution.grad_cam(model, photo)
     assert heat.shape == photo.shape[:2] and heat.dtype == np.float32
     assert heat.min() >= 0 and heat.max() == 1
-    assert np.array_equal(heat, explanation.grad_cam(model, photo, 0))  # it is a cat
-    assert not np.array_equal(heat, explanation.grad_cam(model, photo, 1))
+    assert np.array_equal(heat, attribution.grad_cam(model, photo, 0))  # it is a cat
+    assert not np.array_equal(heat, attribution.grad_cam(model, photo, 1))
     with ThreadPoolExecutor(4) as pool:
-        for other in pool.map(lambda _: explanation.grad_cam(model, photo), range(4)):
+        for other in pool.map(lambda _: attribution.grad_cam(model, photo), range(4)):
             assert np.allclose(other, heat, atol=1e-5)
-    logits = explanation.halves(model)[1](explanation.halves(model)[0](photo[None].astype("f")))
-    dog = evaluation.probabilities(model, photo[None])
+    logits = attribution.halves(model)[1](attribution.halves(model)[0](photo[None].astype("f")))
+    dog = metrics.probabilities(model, photo[None])
     assert np.allclose(ops.convert_to_numpy(ops.softmax(logits))[:, 1], dog, atol=1e-4)
 
 
@@ -265,7 +269,7 @@ def test_grad_cam_costs_no_more_than_a_few_answers(shipped, cats):
     for _ in range(8):
         for times, run in (
             (answer, lambda: shipped["cnn"](cats["cnn"][None].astype("float32"))),
-            (heat, lambda: explanation.grad_cam(shipped["cnn"], cats["cnn"])),
+            (heat, lambda: attribution.grad_cam(shipped["cnn"], cats["cnn"])),
         ):
             started = time.perf_counter()
             run()
@@ -276,34 +280,34 @@ def test_grad_cam_costs_no_more_than_a_few_answers(shipped, cats):
 def test_grad_cam_where_nothing_speaks_for_the_label_is_all_zero():
     net = small_net()
     net.layers[-2].set_weights([np.zeros((6, 2)), np.zeros(2)])
-    assert not explanation.grad_cam(net, photo_of(0), 1).any()
+    assert not attribution.grad_cam(net, photo_of(0), 1).any()
 
 
 def test_what_cannot_be_explained_is_said(monkeypatch):
     net = small_net()
     with pytest.raises(CatDogError, match=r"takes \(9, 10, 3\)"):
-        explanation.grad_cam(net, np.zeros((8, 8, 3), np.uint8))
+        attribution.grad_cam(net, np.zeros((8, 8, 3), np.uint8))
     flat = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(2)])
     with pytest.raises(CatDogError, match="softmax"):
-        explanation.grad_cam(flat, np.zeros((4, 4, 3), np.uint8))
+        attribution.grad_cam(flat, np.zeros((4, 4, 3), np.uint8))
     flat.add(layers.Activation("softmax"))
     with pytest.raises(CatDogError, match="no convolution"):
-        explanation.grad_cam(flat, np.zeros((4, 4, 3), np.uint8))
+        attribution.grad_cam(flat, np.zeros((4, 4, 3), np.uint8))
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(CatDogError, match="tensorflow or jax"):
-        explanation.gradient(ops.sum, np.zeros(3))
+        attribution.gradient(ops.sum, np.zeros(3))
     with pytest.raises(CatDogError, match="tensorflow or jax"):
-        explanation.compiled_gradient(ops.sum)(np.zeros(3))
+        attribution.compiled_gradient(ops.sum)(np.zeros(3))
 
 
 def test_gradient():
     x = np.array([[1.0, -2.0, 3.0]])
-    assert np.allclose(explanation.gradient(lambda a: ops.sum(a**3), x), 3 * x**2)
-    assert np.array_equal(explanation.gradient(lambda a: ops.sum(ops.ones(3)), x), 0 * x)
-    compiled = explanation.compiled_gradient(lambda a: ops.sum(a**3))
+    assert np.allclose(attribution.gradient(lambda a: ops.sum(a**3), x), 3 * x**2)
+    assert np.array_equal(attribution.gradient(lambda a: ops.sum(ops.ones(3)), x), 0 * x)
+    compiled = attribution.compiled_gradient(lambda a: ops.sum(a**3))
     for values in (x, 2 * x, np.ones((4, 3))):
         assert np.allclose(compiled(values), 3 * values**2)
-    assert np.array_equal(explanation.compiled_gradient(lambda a: ops.sum(ops.ones(3)))(x), 0 * x)
+    assert np.array_equal(attribution.compiled_gradient(lambda a: ops.sum(ops.ones(3)))(x), 0 * x)
 
 
 JAX = """
@@ -329,9 +333,9 @@ def test_jax_says_the_same(tmp_path):
     command = [sys.executable, "-c", JAX, str(out), os.path.dirname(__file__)]
     subprocess.run(command, env=environment, check=True, capture_output=True)
     net, photo = small_net(), photo_of(6)
-    slope = explanation.gradient(lambda x: ops.sum(explanation.score(net, x, 1)), photo[None])
+    slope = attribution.gradient(lambda x: ops.sum(attribution.score(net, x, 1)), photo[None])
     with np.load(out) as jax:
-        assert np.allclose(jax["cam"], explanation.grad_cam(net, photo, 1), atol=1e-4)
+        assert np.allclose(jax["cam"], attribution.grad_cam(net, photo, 1), atol=1e-4)
         assert np.allclose(jax["slope"], slope, atol=1e-5)
 
 
@@ -347,8 +351,8 @@ def test_shuffled_weights_are_the_same_numbers_elsewhere(chapter, shipped, cats)
             for a, b in zip(before, after, strict=True)
         )
     assert all(np.array_equal(a, b) for a, b in zip(before, cnn.get_weights(), strict=True))
-    heats = [explanation.grad_cam(chapter["shuffled"](cnn, n), photo, 0) for n in (0, 5)]
-    assert np.array_equal(heats[0], explanation.grad_cam(cnn, photo, 0))
+    heats = [attribution.grad_cam(chapter["shuffled"](cnn, n), photo, 0) for n in (0, 5)]
+    assert np.array_equal(heats[0], attribution.grad_cam(cnn, photo, 0))
     assert spearmanr(heats[0].ravel(), heats[1].ravel()).statistic < 0.6
 
 
@@ -373,7 +377,7 @@ def test_an_attack_changes_no_pixel_by_more_than_it_says(chapter, shipped, cats,
     attack = chapter["fgsm"](cnn, photo, size)
     assert attack.dtype == np.uint8 and attack.shape == photo.shape
     assert np.abs(attack.astype(int) - photo).max() == size
-    sure, less = explanation.scores(cnn, np.stack([photo, attack]), 0)
+    sure, less = attribution.scores(cnn, np.stack([photo, attack]), 0)
     assert less < sure
     small_steps = chapter["fgsm"](cnn, photo, size, steps=size)
     assert np.abs(small_steps.astype(int) - photo).max() <= size
@@ -382,10 +386,10 @@ def test_an_attack_changes_no_pixel_by_more_than_it_says(chapter, shipped, cats,
 def test_feature_maps_and_embedding_are_the_model_s_own(shipped, cats):
     for name, width in (("cnn", 64), ("efficientnet", 1280)):
         model, photo = shipped[name], cats[name]
-        maps = explanation.feature_maps(model, photo)
+        maps = attribution.feature_maps(model, photo)
         probabilities = model.predict(photo[None], verbose=0)[0]
         assert np.allclose(maps[model.layers[-1].name], probabilities, atol=1e-4)
-        embedded = explanation.embed(model, photo[None])
+        embedded = attribution.embed(model, photo[None])
         assert embedded.shape == (1, width)
         dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)][-1]
         kernel, bias = (ops.convert_to_numpy(w) for w in (dense.kernel, dense.bias))

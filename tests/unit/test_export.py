@@ -9,8 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from catdog import CatDogError, export, paths
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.core import paths
+from catdog.inference import export
 
 
 def test_equal_for_any_batch_named_and_quiet(small_model, tmp_path, capfd):

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from catdog import CatDogError, data, models, pipeline, provenance, race, training
-from catdog.cli import main
+from benchmarks import time_to_accuracy
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.data import augmentation, batching, imaging, loading, manifests
+from catdog.models import networks, provenance
+from catdog.training import loop, optimizers, recipes
 
 SMALL = replace(
-    training.FAST, decoded=40, sizes=((2, 24), (2, 32)), epochs=4, batch_size=8, ema=0.9, shown=None
+    recipes.FAST, decoded=40, sizes=((2, 24), (2, 32)), epochs=4, batch_size=8, ema=0.9, shown=None
 )
 
 
@@ -27,17 +31,17 @@ def photos():
 
 @pytest.fixture(scope="module")
 def small_build():
-    return lambda: models.residual_cnn(widths=(8, 8, 16))
+    return lambda: networks.residual_cnn(widths=(8, 8, 16))
 
 
 def test_an_epoch_has_its_size():
     assert [SMALL.size(epoch) for epoch in range(6)] == [24, 24, 32, 32, 32, 32]
-    assert training.ARTICLE.size(3) is None
+    assert recipes.ARTICLE.size(3) is None
 
 
 def test_batches_have_the_size_of_their_epoch_and_resume_in_the_middle(photos):
     def batches(start, n):
-        made = pipeline.training_batches(
+        made = batching.training_batches(
             *photos, 16, SMALL.augmentation, seed=1, start_epoch=start, sizes=SMALL.size
         )
         return [np.array(x) for x, _ in made.take(n)]
@@ -49,8 +53,8 @@ def test_batches_have_the_size_of_their_epoch_and_resume_in_the_middle(photos):
 
 
 def test_a_crop_is_a_rectangle_of_the_photo_with_its_share_of_the_area():
-    how = pipeline.Augmentation(shear=0, zoom=0, crop=0.4, stretch=0.3)
-    matrices = pipeline.transforms(4000, 90, 120, how, np.random.default_rng(1))
+    how = augmentation.Augmentation(shear=0, zoom=0, crop=0.4, stretch=0.3)
+    matrices = augmentation.transforms(4000, 90, 120, how, np.random.default_rng(1))
     corners = np.array([[-0.5, -0.5, 1], [119.5, 89.5, 1]]).T  # of the result, edge to edge
     at = np.sort(matrices @ corners, axis=2)
     width, height = (at[:, :, 1] - at[:, :, 0]).T
@@ -71,15 +75,15 @@ def test_a_crop_is_a_rectangle_of_the_photo_with_its_share_of_the_area():
 def test_changing_the_size_alone_is_resizing():
     yy, xx = np.mgrid[:40, :40]
     smooth = np.stack([xx * 5, yy * 5, (xx + yy) * 2], -1).astype(np.uint8)[None]
-    nothing = pipeline.Augmentation(shear=0, zoom=0, flip=False)
-    out = pipeline.augment(smooth, nothing, 1, 20)[0]
-    assert np.abs(out.astype(int) - pipeline.resize(smooth[0], 20))[1:-1, 1:-1].max() <= 1
-    assert np.array_equal(pipeline.augment(smooth, nothing, 1), smooth)
+    nothing = augmentation.Augmentation(shear=0, zoom=0, flip=False)
+    out = augmentation.augment(smooth, nothing, 1, 20)[0]
+    assert np.abs(out.astype(int) - imaging.resize(smooth[0], 20))[1:-1, 1:-1].max() <= 1
+    assert np.array_equal(augmentation.augment(smooth, nothing, 1), smooth)
 
 
 def test_recipes_of_before_draw_the_same_numbers_as_before():
     rng = np.random.default_rng(7)
-    pipeline.transforms(3, 10, 10, pipeline.ARTICLE, rng)
+    augmentation.transforms(3, 10, 10, augmentation.ARTICLE, rng)
     other = np.random.default_rng(7)
     other.uniform(-1, 1, (7, 3))
     assert rng.random() == other.random()
@@ -87,25 +91,25 @@ def test_recipes_of_before_draw_the_same_numbers_as_before():
 
 def test_photos_held_back_are_apart_and_as_mixed():
     lines = [
-        data.Photo(f"{label}.{i}.jpg", label, "train", 9, 9, 9, f"{label}{i % 30}")
+        manifests.Photo(f"{label}.{i}.jpg", label, "train", 9, 9, 9, f"{label}{i % 30}")
         for label, n in (("cat", 60), ("dog", 30))
         for i in range(n)  # each cat's bytes are there twice
     ]
     for n in (20, 1 / 3):
-        left, held = pipeline.held_back(lines, n)
+        left, held = loading.holdout_split(lines, n)
         assert sorted([*left, *held]) == list(range(90))
         assert not {lines[i].sha256 for i in left} & {lines[i].sha256 for i in held}
-        assert list(np.bincount(pipeline.labels_of([lines[i] for i in held]))) == [20, 10]
-        assert all(map(np.array_equal, pipeline.held_back(lines, n), (left, held)))
-    assert not np.array_equal(pipeline.held_back(lines, 20, seed=2)[1], held)
+        assert list(np.bincount(loading.labels_of([lines[i] for i in held]))) == [20, 10]
+        assert all(map(np.array_equal, loading.holdout_split(lines, n), (left, held)))
+    assert not np.array_equal(loading.holdout_split(lines, 20, seed=2)[1], held)
     with pytest.raises(CatDogError, match="1000 of 90 photos cannot be set apart"):
-        pipeline.held_back(lines, 1000)
+        loading.holdout_split(lines, 1000)
 
 
 def test_normalization_in_one_operation_is_keras_own():
     x = np.random.default_rng(0).normal(3, 2, (8, 6, 6, 4)).astype("float32")
     own = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
-    fused = models.FusedBatchNormalization(momentum=0.9, epsilon=1e-5)
+    fused = networks.FusedBatchNormalization(momentum=0.9, epsilon=1e-5)
     for layer in (own, fused):
         layer.build(x.shape)
         layer.set_weights([np.array(w) for w in ([1, 2, 3, 4], [0, 1, 0, 1], [0.5] * 4, [2] * 4)])
@@ -124,20 +128,20 @@ def test_normalization_in_one_operation_is_keras_own():
 
 
 def test_the_network_takes_any_size_and_its_plain_twin_says_the_same(small_build):
-    model, plain = small_build(), models.residual_cnn(32, widths=(8, 8, 16), fused=False)
+    model, plain = small_build(), networks.residual_cnn(32, widths=(8, 8, 16), fused=False)
     for size in (24, 32, 50):
         x = np.full((2, size, size, 3), 100, np.uint8)
         assert model.predict(x, verbose=0).shape == (2, 2)
     plain.set_weights(model.get_weights())
     x = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3)).astype("float32")
     assert np.allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), atol=1e-5)
-    assert not any(isinstance(la, models.FusedBatchNormalization) for la in plain.layers)
+    assert not any(isinstance(la, networks.FusedBatchNormalization) for la in plain.layers)
 
 
 def test_muon_steps_along_all_directions_alike():
     kernel = keras.Variable(np.zeros((3, 3, 4, 8), "float32"), name="kernel")
     scale = keras.Variable(np.zeros(8, "float32"), name="gamma")
-    muon = training.Muon(0.1, ns_steps=5, weight_decay=None, adam_weight_decay=0.0)
+    muon = optimizers.Muon(0.1, ns_steps=5, weight_decay=None, adam_weight_decay=0.0)
     muon.build([kernel, scale])
     rng = np.random.default_rng(0)
     u, _, v = np.linalg.svd(rng.normal(size=(36, 8)), full_matrices=False)
@@ -154,8 +158,8 @@ def test_muon_steps_along_all_directions_alike():
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.95])
 def test_muon_has_the_momentum_of_the_recipe(small_build, momentum):
-    model, recipe = small_build(), replace(training.FAST, momentum=momentum, ema=None)
-    training.compile_model(model, recipe, 10)
+    model, recipe = small_build(), replace(recipes.FAST, momentum=momentum, ema=None)
+    optimizers.compile_model(model, recipe, 10)
     assert model.optimizer.momentum == momentum
     kernel = keras.Variable(np.zeros((3, 3, 4, 8), "float32"), name="kernel")
     model.optimizer.build([kernel])
@@ -169,13 +173,11 @@ def test_muon_has_the_momentum_of_the_recipe(small_build, momentum):
 def test_broken_off_between_sizes_it_ends_with_the_same_weights(
     photos, small_build, tmp_path, break_off
 ):
-    whole, log = training.train(small_build, SMALL, photos, None, tmp_path / "a", progress=False)
+    whole, log = loop.train(small_build, SMALL, photos, None, tmp_path / "a", progress=False)
     break_off(
-        lambda: training.train(small_build, SMALL, photos, None, tmp_path / "b", progress=False), 2
+        lambda: loop.train(small_build, SMALL, photos, None, tmp_path / "b", progress=False), 2
     )
-    resumed, again = training.train(
-        small_build, SMALL, photos, None, tmp_path / "b", progress=False
-    )
+    resumed, again = loop.train(small_build, SMALL, photos, None, tmp_path / "b", progress=False)
     assert log["history"] == again["history"] and log["best_epoch"] == 4
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         assert np.array_equal(a, b)
@@ -183,11 +185,11 @@ def test_broken_off_between_sizes_it_ends_with_the_same_weights(
 
 def test_it_learns_and_can_be_judged_at_its_last_size(photos, small_build, tmp_path):
     recipe = replace(SMALL, epochs=12, sizes=((6, 24), (6, 32)), judged=True)
-    _, log = training.train(small_build, recipe, photos, photos, tmp_path / "a", progress=False)
+    _, log = loop.train(small_build, recipe, photos, photos, tmp_path / "a", progress=False)
     assert log["history"]["val_accuracy"][-1] > 0.9
     with pytest.raises(CatDogError, match="'sgd', 'adam' or 'muon'"):
         wrong = replace(recipe, optimizer="lion")
-        training.train(small_build, wrong, photos, None, tmp_path / "b", progress=False)
+        loop.train(small_build, wrong, photos, None, tmp_path / "b", progress=False)
 
 
 @pytest.mark.slow
@@ -195,7 +197,7 @@ def test_it_learns_and_can_be_judged_at_its_last_size(photos, small_build, tmp_p
 def test_train_fast_by_photos_held_back_writes_what_any_keras_loads(
     photos_on_disk, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(training.RECIPES, "fast", replace(SMALL, decoded=40))
+    monkeypatch.setitem(recipes.RECIPES, "fast", replace(SMALL, decoded=40))
     run = tmp_path / "run"
     given = ["train", "fast", "--data", str(photos_on_disk), "--run", str(run), "--choose", "8"]
     assert main(given) == 0
@@ -228,9 +230,9 @@ def found(photos_on_disk, monkeypatch):
     def timed(folder, seed, recipe):
         return {"seed": seed, "seconds": next(times), "accuracy": 0.88 + 0.01 * seed}
 
-    monkeypatch.setattr(race, "timed_training", timed)
-    monkeypatch.setattr(race, "articles_rate", lambda *_: lambda: next(rates))
-    return race.race(photos_on_disk, 3, n=320)
+    monkeypatch.setattr(time_to_accuracy, "timed_training", timed)
+    monkeypatch.setattr(time_to_accuracy, "baseline_throughput", lambda *_: lambda: next(rates))
+    return time_to_accuracy.race(photos_on_disk, 3, n=320)
 
 
 def test_the_race_counts_who_arrives_and_measures_the_article_around_each(found):
@@ -246,31 +248,33 @@ def test_the_article_is_billed_all_the_epochs_that_it_ran_in_the_median_of_its_s
         "accuracy": {"mean": 0.88, "low": 0.87, "high": 0.89},
         "runs": [a_run(30, 0.895), a_run(40, 0.87), a_run(35, 0.875), a_run(90, 0.9, 40)],
     }
-    other = race.against(found, article)
+    other = time_to_accuracy.against(found, article)
     assert (other["runs"], other["epochs"], other["reached"]) == (3, 35, 1)
     assert other["accuracy"] == article["accuracy"]
     assert other["seconds_an_epoch"] == pytest.approx(12)
     assert other["seconds"] == pytest.approx(35 * 12)
     ratios = [35 * 8 / 10, 35 * 12 / 20, 35 * 16 / 12]
     assert other["ratio"] == pytest.approx({"median": ratios[0], "worst": ratios[1]})
-    said = race.summary(found, article)
+    said = time_to_accuracy.summary(found, article)
     assert "35 epochs of 12 s, 420 s in all" in said
     assert "88.0% (87.0% to 89.0%) in the mean of 3 seeds, of which 1 reach 89.4%" in said
     assert "fast: 2 of 3 reach 89.4%, in 12 s (10 to 20)" in said
 
 
 def test_a_single_run_of_the_article_is_called_one(found):
-    other = race.against(found, a_run(36, 0.86, 16_000))
+    other = time_to_accuracy.against(found, a_run(36, 0.86, 16_000))
     assert (other["runs"], other["epochs"], other["reached"]) == (1, 36, 0)
     assert other["accuracy"] == {"mean": 0.86, "low": 0.85, "high": 0.87}
-    assert race.article_says(other, 0.894).endswith("in its one run, which misses 89.4%")
+    assert time_to_accuracy.article_says(other, 0.894).endswith(
+        "in its one run, which misses 89.4%"
+    )
 
 
 @pytest.mark.slow
 def test_the_clock_of_the_race_counts_a_whole_process(photos_on_disk):
-    one = race.timed_training(photos_on_disk, 2, "fast")
+    one = time_to_accuracy.timed_training(photos_on_disk, 2, "fast")
     assert one["seed"] == 2 and 0 <= one["accuracy"] <= 1
     assert one["seconds"] > one["training_seconds"] > 0 and one["peak_memory_gb"] > 0.1
     with pytest.raises(CatDogError, match="no recipe is called"):
-        race.timed_training(photos_on_disk, 1, "none")
-    assert race.articles_rate(photos_on_disk, 32)() > 0
+        time_to_accuracy.timed_training(photos_on_disk, 1, "none")
+    assert time_to_accuracy.baseline_throughput(photos_on_disk, 32)() > 0

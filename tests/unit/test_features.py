@@ -7,19 +7,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from catdog import CatDogError, backbones, bench, data, features, pipeline
+from benchmarks import throughput
+from catdog import CatDogError
+from catdog.data import loading, organizing
+from catdog.models import backbones, features
 
 HOW = dict(backbone="efficientnet-lite0", size=64, weights=None, shard=8, progress=False)
 
 
 @pytest.fixture
 def folder(photos, make_zip, tmp_path):
-    return data.organize(make_zip(photos), tmp_path / "data", progress=False)
+    return organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
 
 
 def test_features_are_those_of_the_backbone_in_the_manifests_order(folder, tmp_path):
     found = features.extract(folder, "train", root=tmp_path / "f", **HOW)
-    images, labels, lines = pipeline.load(folder, "train", 64, progress=False)
+    images, labels, lines = loading.load(folder, "train", 64, progress=False)
     model = features._model("efficientnet-lite0", 64, True, None, True)
     expected = model.predict(images.astype("float32"), verbose=0)
     assert found.shape == (32, 1280) and np.asarray(found).dtype == np.float16
@@ -73,7 +76,7 @@ def test_the_articles_features_are_those_of_its_pixels(folder, tmp_path):
     how = dict(size=64, weights=None, root=tmp_path / "f", progress=False)
     how |= dict(pool=False, preprocess=1 / 255, nearest=True, precision="float32")
     found = features.extract(folder, "validation", "vgg16", **how)
-    images, _, _ = pipeline.load(folder, "validation", 64, progress=False, nearest=True)
+    images, _, _ = loading.load(folder, "validation", 64, progress=False, nearest=True)
     keras.utils.set_random_seed(0)
     model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
     expected = model.predict(images.astype("float32") / 255, verbose=0)
@@ -100,12 +103,12 @@ def test_maps_of_a_layer_below_lead_to_the_last(folder, tmp_path):
 
 
 def test_precision_is_the_fastest_or_float32(monkeypatch):
-    monkeypatch.setattr(features.usage, "native_bfloat16", lambda: True)
+    monkeypatch.setattr(features.resources, "native_bfloat16", lambda: True)
     monkeypatch.setattr(features.distribution, "gpus", lambda: [])
-    assert features.way("vgg16") == "bfloat16"
-    assert features.way("vgg16", "float32") == "keras"
+    assert features.compute_precision("vgg16") == "bfloat16"
+    assert features.compute_precision("vgg16", "float32") == "keras"
     with pytest.raises(CatDogError, match="unknown precision 'float8'"):
-        features.way("vgg16", "float8")
+        features.compute_precision("vgg16", "float8")
 
 
 def test_a_feature_that_float16_cannot_hold_is_refused(monkeypatch):
@@ -115,15 +118,15 @@ def test_a_feature_that_float16_cannot_hold_is_refused(monkeypatch):
 
 
 def test_the_rate_is_of_photos_and_seconds(folder, monkeypatch):
-    found = bench.extraction_rate(folder, "efficientnet-lite0", 64, n=16, weights=None)
+    found = throughput.extraction_rate(folder, "efficientnet-lite0", 64, n=16, weights=None)
     rates = found["images_per_second"]
     assert 0 < rates["low"] <= rates["median"] <= rates["high"] < 1e5
     assert found["n"] == 16 and 1e-6 < found["processor_seconds_per_image"] < 10
 
 
 def test_another_data_set_under_the_same_name_is_noticed(photos, make_zip, tmp_path):
-    one = data.organize(make_zip(photos), tmp_path / "a", progress=False)
-    two = data.organize(make_zip(photos), tmp_path / "b", n=20, progress=False)
+    one = organizing.organize(make_zip(photos), tmp_path / "a", progress=False)
+    two = organizing.organize(make_zip(photos), tmp_path / "b", n=20, progress=False)
     a = features.extract(one, "train", root=tmp_path / "f", **HOW)
     b = features.extract(two, "train", root=tmp_path / "f", **HOW)
     assert len(a) == 32 and len(b) == 16 and not set(a.shards) & set(b.shards)
@@ -159,12 +162,12 @@ def test_a_full_disk_is_explained_and_keeps_what_was_done(folder, tmp_path, monk
 @pytest.mark.slow
 def test_killed_midway_it_resumes_and_loses_at_most_one_shard(folder, tmp_path, kill_when):
     code = (
-        "import sys, time; from catdog import features, pipeline\n"
-        "real = pipeline.file_batches\n"
+        "import sys, time; from catdog.data import batching; from catdog.models import features\n"
+        "real = batching.file_batches\n"
         "def slow(*a, **k):\n"
         "    time.sleep(0.3)\n"
         "    yield from real(*a, **k)\n"
-        "pipeline.file_batches = slow\n"
+        "batching.file_batches = slow\n"
         "features.extract(sys.argv[1], 'train', root=sys.argv[2], backbone='efficientnet-lite0',"
         " size=64, weights=None, shard=4, progress=False)"
     )

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from catdog import chapters, forecast, paths, usage
+from catdog.book import execute, forecast
+from catdog.core import paths, resources
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def record(tmp_path, monkeypatch):
     for name in forecast.RECORDS.values():
         (tmp_path / "records" / f"{name}.json").write_text(json.dumps(found))
     monkeypatch.setattr(paths, "MODELS", tmp_path)
-    monkeypatch.setattr(usage, "cores", lambda: 2)
+    monkeypatch.setattr(resources, "cores", lambda: 2)
     return [Path("01_a.ipynb"), Path("02_b.ipynb")]
 
 
@@ -56,8 +57,8 @@ def test_longest_first_puts_unknown_chapters_before_all(record):
 
 
 def test_longest_names_what_took_longest():
-    ran = [chapters.Outcome("01_a", 1.0, ""), chapters.Outcome("02_b", 9.0, "")]
-    cached = chapters.Outcome("03_c", 99.0, "", cached=True)
+    ran = [execute.Outcome("01_a", 1.0, ""), execute.Outcome("02_b", 9.0, "")]
+    cached = execute.Outcome("03_c", 99.0, "", cached=True)
     assert forecast.longest([*ran, cached]) == "Longest: 02_b 9 s, 01_a 1 s"
     assert forecast.longest([cached]) == "Nothing had to be executed."
 
@@ -69,5 +70,5 @@ def test_speed_is_that_of_this_machine():
 def test_committed_records_know_every_chapter():
     for name in forecast.RECORDS.values():
         found = json.loads((paths.MODELS / "records" / f"{name}.json").read_text())
-        assert set(found["chapters"]) == {path.stem for path in chapters.chapters()}
+        assert set(found["chapters"]) == {path.stem for path in execute.chapters()}
         assert all(one["peak_memory_gb"] > 0.1 for one in found["chapters"].values())

@@ -7,38 +7,41 @@ import sys
 import numpy as np
 import pytest
 
-from catdog import CatDogError, data, growth, pipeline, usage
+from benchmarks import scaling
+from catdog import CatDogError
+from catdog.core import parallel, resources
+from catdog.data import imaging, manifests, organizing, sources
 
 
 @pytest.fixture
 def folder(photos, make_zip, tmp_path):
-    return data.organize(make_zip(photos), tmp_path / "data", progress=False)
+    return organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
 
 
 def test_photos_are_repeated_as_different_files_of_the_same_picture(folder):
-    entries = growth.repeated(folder, 100)
+    entries = scaling.repeated(folder, 100)
     blobs = [entry.read() for entry in entries]
     assert len({hashlib.sha256(blob).hexdigest() for blob in blobs}) == 100
-    assert all(data.check_photo(blob) == (32, 24) for blob in blobs)
-    assert {entry.label for entry in growth.repeated(folder, 4)} == {"cat", "dog"}
-    pictures = [pipeline.decode(blob, 24) for blob in blobs]
+    assert all(sources.check_photo(blob) == (32, 24) for blob in blobs)
+    assert {entry.label for entry in scaling.repeated(folder, 4)} == {"cat", "dog"}
+    pictures = [imaging.decode(blob, 24) for blob in blobs]
     assert np.array_equal(pictures[3], pictures[43]) and np.array_equal(pictures[3], pictures[83])
     assert not np.array_equal(pictures[3], pictures[4])
 
 
 def test_what_would_take_too_long_is_left_out():
     rows = [{"n": 10, "seconds": 5.0, "images_per_second": 2.0}]
-    assert growth._expected([], 10) == 0
-    assert growth._expected(rows, 30) == 15
+    assert scaling._expected([], 10) == 0
+    assert scaling._expected(rows, 30) == 15
     rows.append({"n": 20, "seconds": 6.0, "images_per_second": 3.3, "more_images_per_second": 10.0})
-    assert growth._expected(rows, 120) == 16
-    assert growth._expected([*rows, {"n": 50, "left_out": 9}], 120) == 16
+    assert scaling._expected(rows, 120) == 16
+    assert scaling._expected([*rows, {"n": 50, "left_out": 9}], 120) == 16
     rows[-1] |= {"images_per_second": 4.0, "more_images_per_second": None}  # it was no slower
-    assert growth._expected(rows, 120) == 31
+    assert scaling._expected(rows, 120) == 31
 
 
 def test_the_steps_are_measured_in_processes_of_their_own(folder):
-    found = growth.growth(folder, (8, 60), ("organize", "cache", "batches"))
+    found = scaling.growth(folder, (8, 60), ("organize", "cache", "batches"))
     assert (found["numbers"], found["longest"]) == ([8, 60], 240)
     found = found["steps"]
     assert list(found) == ["organize", "cache", "batches"]
@@ -58,19 +61,19 @@ def test_left_out_steps_stand_in_the_record(folder, monkeypatch):
         measured.append(step)
         return {"n": 10, "seconds": 5.0, "images_per_second": 2.0, "peak_memory_gb": 0.1}
 
-    monkeypatch.setattr(growth, "_measured", measure)
-    found = growth.growth(folder, (10, 1000), longest=100)
+    monkeypatch.setattr(scaling, "_measured", measure)
+    found = scaling.growth(folder, (10, 1000), longest=100)
     assert measured == ["organize", "cache", "batches", "features"]
     assert found["steps"]["organize"][1] == {"n": 1000, "left_out": 500}
 
 
 def test_a_step_that_fails_says_why(folder, tmp_path, capsys):
     with pytest.raises(CatDogError, match="cache of 5 photos failed.*no organized data set"):
-        growth._measured("cache", folder, str(tmp_path / "nothing"), 5, [])
-    growth.run("organize", str(folder), str(tmp_path / "o"), "9")
+        scaling._measured("cache", folder, str(tmp_path / "nothing"), 5, [])
+    scaling.run("organize", str(folder), str(tmp_path / "o"), "9")
     said = json.loads(capsys.readouterr().out)
     assert said["seconds"] > 0
-    assert len(data.manifest(tmp_path / "o" / "photos")) == 9
+    assert len(manifests.read(tmp_path / "o" / "photos")) == 9
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the two apart")
@@ -80,15 +83,15 @@ def test_pages_of_a_mapped_file_are_not_a_process_own(tmp_path):
     code = """
 import json, sys
 import numpy as np
-from catdog import usage
-before = usage.own_memory_gb()
+from catdog.core import resources
+before = resources.own_memory_gb()
 mapped = np.load(sys.argv[1], mmap_mode="r")
 assert mapped[::1000].sum() == 50_000
-after_mapping = usage.own_memory_gb()
+after_mapping = resources.own_memory_gb()
 own = np.ones(50_000_000, np.uint8)
-print(json.dumps([after_mapping - before, usage.own_memory_gb() - after_mapping]))
+print(json.dumps([after_mapping - before, resources.own_memory_gb() - after_mapping]))
 """
-    said = usage.said_by(code, tmp_path / "large.npy", what="the measurement")
+    said = resources.run_in_subprocess(code, tmp_path / "large.npy", what="the measurement")
     by_mapping, by_allocating = json.loads(said)
     assert by_mapping < 0.02
     assert by_allocating == pytest.approx(0.05, abs=0.01)  # 50 MB, and what Python needs
@@ -102,9 +105,9 @@ def test_only_a_few_are_made_ahead_and_in_their_order():
         return x * x
 
     numbers = iter(range(10_000))
-    found = data.by_all_cores(square, numbers)
+    found = parallel.parallel_map(square, numbers)
     assert [next(found) for _ in range(5)] == [0, 1, 4, 9, 16]
     found.close()
-    assert len(begun) < 5 + 3 * (data.os.cpu_count() or 1) + 2
+    assert len(begun) < 5 + 3 * (organizing.os.cpu_count() or 1) + 2
     with pytest.raises(ZeroDivisionError):
-        list(data.by_all_cores(lambda x: 1 / x, [1, 0, 2]))
+        list(parallel.parallel_map(lambda x: 1 / x, [1, 0, 2]))

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from catdog import distribution, evaluation, hardware, training, usage
+from catdog.core import distribution, hardware, recording, resources
+from catdog.training import optimizers, recipes
 
 
 @pytest.mark.parametrize(
@@ -27,28 +28,28 @@ from catdog import distribution, evaluation, hardware, training, usage
     ],
 )
 def test_native_bfloat16_is_what_onednn_may_use(monkeypatch, limit, native):
-    monkeypatch.setattr(usage, "instruction_sets", lambda: ["avx2", "avx512f", "avx512_bf16"])
+    monkeypatch.setattr(resources, "instruction_sets", lambda: ["avx2", "avx512f", "avx512_bf16"])
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    assert usage.native_bfloat16() == native
-    monkeypatch.setattr(usage, "instruction_sets", lambda: ["avx2", "fma"])
-    assert not usage.native_bfloat16()
+    assert resources.native_bfloat16() == native
+    monkeypatch.setattr(resources, "instruction_sets", lambda: ["avx2", "fma"])
+    assert not resources.native_bfloat16()
 
 
 def test_fastest_precision_without_native_bfloat16_is_float32(monkeypatch):
     monkeypatch.setattr(distribution, "gpus", lambda: [])
-    monkeypatch.setattr(usage, "native_bfloat16", lambda: False)
+    monkeypatch.setattr(resources, "native_bfloat16", lambda: False)
     assert distribution.half_precision() is None
-    assert training.resolved(training.FAST).precision == "float32"
-    monkeypatch.setattr(usage, "native_bfloat16", lambda: True)
-    assert training.resolved(training.FAST).precision == "mixed_bfloat16"
+    assert recipes.with_native_precision(recipes.FAST).precision == "float32"
+    monkeypatch.setattr(resources, "native_bfloat16", lambda: True)
+    assert recipes.with_native_precision(recipes.FAST).precision == "mixed_bfloat16"
 
 
-@pytest.mark.parametrize("half", ["bfloat16", None] if usage.native_bfloat16() else [None])
+@pytest.mark.parametrize("half", ["bfloat16", None] if resources.native_bfloat16() else [None])
 def test_muon_turns_a_gradient_into_a_step_of_equal_singular_values(monkeypatch, half):
     monkeypatch.setattr(distribution, "half_precision", lambda: half)
     variable = keras.Variable(np.zeros((3, 3, 4, 8), "float32"))
     gradient = np.random.default_rng(0).normal(size=(3, 3, 4, 8)).astype("float32")
-    training.Muon(1.0, ns_steps=3, weight_decay=0.0).apply([gradient], [variable])
+    optimizers.Muon(1.0, ns_steps=3, weight_decay=0.0).apply([gradient], [variable])
     step = np.linalg.svd(keras.ops.convert_to_numpy(variable).reshape(36, 8), compute_uv=False)
     before = np.linalg.svd(gradient.reshape(36, 8), compute_uv=False)
     assert step.max() / step.min() < 0.75 * before.max() / before.min()
@@ -58,15 +59,15 @@ def test_muon_turns_a_gradient_into_a_step_of_equal_singular_values(monkeypatch,
 def test_describe_names_instruction_sets_and_threads(monkeypatch):
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     found = hardware.describe()
-    assert found["cores"] == usage.cores() > 0 and found["memory_gb"] > 0.5
-    assert found["bfloat16"] == usage.native_bfloat16()
+    assert found["cores"] == resources.cores() > 0 and found["memory_gb"] > 0.5
+    assert found["bfloat16"] == resources.native_bfloat16()
     assert found["instruction_sets"] and "onednn_max_cpu_isa" not in found
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx2")
     assert hardware.describe()["onednn_max_cpu_isa"] == "AVX2"
 
 
 def test_record_says_what_the_machine_computes(tmp_path):
-    evaluation.write_record(tmp_path / "record.json", {"what": "a test"})
+    recording.write(tmp_path / "record.json", {"what": "a test"})
     found = json.loads((tmp_path / "record.json").read_text())["hardware"]
     rates = found["matrix_gflops"]
     assert set(rates) == set(filter(None, ("float32", distribution.half_precision())))

@@ -51,11 +51,11 @@ def test_conda_environment_is_the_lock():
 
 
 def test_readme_tables_are_those_of_the_records():
-    from catdog import readme
+    from benchmarks import tables
 
-    for page in readme.PAGES:
+    for page in tables.PAGES:
         text = page.read_text("utf-8")
-        assert readme.rendered(text) == text
+        assert tables.rendered(text) == text
 
 
 def test_shipped_models_are_small_and_have_card_and_record():
@@ -77,7 +77,7 @@ def test_shipped_models_are_small_and_have_card_and_record():
 def test_shipped_models_say_which_photos_they_were_trained_on(name, split, trained, chosen):
     import json
 
-    from catdog import provenance
+    from catdog.models import provenance
 
     about = provenance.read(ROOT / "models" / f"{name}.keras")
     record = json.loads((ROOT / "models" / f"{name}.json").read_text("utf-8"))
@@ -95,9 +95,10 @@ def test_shipped_models_know_the_cat_of_scikit_image(name):
     import numpy as np
     import skimage.data
 
-    from catdog import prediction
+    from catdog.inference import prediction
+    from catdog.models import saving
 
-    model = prediction.load_model(ROOT / "models" / f"{name}.keras")
+    model = saving.load_model(ROOT / "models" / f"{name}.keras")
     size = model.inputs[0].shape[1]
     photo = prediction.read_photo(skimage.data.chelsea(), size)
     assert photo.shape == (size, size, 3) and photo.dtype == np.uint8

@@ -12,7 +12,7 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
 from jupyter_core.utils import run_sync
 
-from catdog.kernels import Channel, Kernels, Notebook, Stalled
+from catdog.book.kernels import Channel, Kernels, Notebook, Stalled
 
 OUTPUT = """
 import ipywidgets as widgets

@@ -4,8 +4,12 @@ import json
 
 import pytest
 
-from catdog import CatDogError, distribution, evaluation, instances, machine, paths, sources
-from catdog.cli import main
+from benchmarks import device_check
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.cloud import instances
+from catdog.core import distribution, paths, recording
+from catdog.data import download
 
 no_gpu = pytest.mark.skipif(bool(distribution.gpus()), reason="there is a GPU")
 
@@ -19,21 +23,21 @@ def test_without_a_gpu_the_measurement_is_refused(capsys):
 
 @no_gpu
 def test_the_processor_is_named_a_processor():
-    about = machine.about()
+    about = device_check.describe()
     assert about["gpus"] == [] and all(name.startswith("cpu") for name in about["devices"])
-    assert machine.record_path("cpu").name == "gpu-processor.json"
+    assert device_check.record_path("cpu").name == "gpu-processor.json"
 
 
 def test_a_gpu_gives_its_name_to_the_record(monkeypatch):
     monkeypatch.setattr(distribution, "gpus", lambda: ["NVIDIA A10G"])
-    assert machine.record_path() == paths.MODELS / "records" / "gpu-nvidia-a10g.json"
+    assert device_check.record_path() == paths.MODELS / "records" / "gpu-nvidia-a10g.json"
 
 
 def test_seconds_to_an_accuracy():
     log = {"history": {"val_accuracy": [0.6, 0.9, 0.8, 0.95]}, "seconds": [2.0, 1.0, 1.0, 1.0]}
-    assert machine.seconds_to(0.894, log) == 3.0
-    assert machine.seconds_to(0.95, log) == 5.0
-    assert machine.seconds_to(0.96, log) is None
+    assert device_check.seconds_to(0.894, log) == 3.0
+    assert device_check.seconds_to(0.95, log) == 5.0
+    assert device_check.seconds_to(0.96, log) is None
 
 
 @pytest.mark.slow
@@ -51,29 +55,29 @@ def test_the_check_measures(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_the_gpu_measurement_runs_on_a_processor_and_resumes(tmp_path, monkeypatch):
-    folder = sources.sample(tmp_path, "tiny", 60, progress=False)
+    folder = download.sample(tmp_path, "tiny", 60, progress=False)
     how = {"device": "cpu", "epochs": 1, "backbone": "efficientnet-lite0", "size": 64}
     how |= {"precisions": ("float32",), "say": lambda *_: None}
-    transfer = machine._transfer
+    transfer = device_check._transfer
 
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(machine, "_transfer", killed)
+    monkeypatch.setattr(device_check, "_transfer", killed)
     with pytest.raises(KeyboardInterrupt):
-        machine.measure(folder, tmp_path / "run", **how)
-    monkeypatch.setattr(machine, "_transfer", transfer)
-    monkeypatch.setattr(machine, "_scratch", killed)  # done already: must not be called again
-    record = machine.measure(folder, tmp_path / "run", **how)
+        device_check.measure(folder, tmp_path / "run", **how)
+    monkeypatch.setattr(device_check, "_transfer", transfer)
+    monkeypatch.setattr(device_check, "_scratch", killed)  # done already: must not be called again
+    record = device_check.measure(folder, tmp_path / "run", **how)
     assert record["device"] == "cpu" and record["hardware"]["cores"] > 0
     assert record["images_per_second"]["float32"] > 0 and record["check"]["gflops"]["float32"] > 0
     assert record["scratch"]["validation"]["n"] == 12
     assert record["frozen"]["images_per_second"] > 0 and record["fine_tuned"]["epochs"] == 2
-    said = machine.summary(record)
+    said = device_check.summary(record)
     assert "float32" in said and "89.4%" in said and "99%" in said
-    evaluation.write_record(tmp_path / "record.json", record)
+    recording.write(tmp_path / "record.json", record)
     with pytest.raises(CatDogError, match="something else"):
-        machine.measure(folder, tmp_path / "run", **{**how, "epochs": 2})
+        device_check.measure(folder, tmp_path / "run", **{**how, "epochs": 2})
 
 
 def test_bars_of_the_chapter_and_code_agree_on_what_is_too_old():

@@ -11,12 +11,13 @@ import skimage.data
 from PIL import Image
 from scipy import ndimage, stats
 
-from catdog import CatDogError, data, pipeline
+from catdog import CatDogError
+from catdog.data import augmentation, batching, organizing
 
 legacy = pytest.importorskip("keras.src.legacy.preprocessing.image")
 # today's generator takes degrees where the article's took radians, and interpolates
 ARTICLES = dict(shear_range=math.degrees(0.2), zoom_range=0.2, horizontal_flip=True)
-SMOOTH = replace(pipeline.ARTICLE, nearest=False)
+SMOOTH = replace(augmentation.ARTICLE, nearest=False)
 N = 5000
 
 
@@ -33,7 +34,7 @@ def parameters(matrices):
 
 def test_shear_zoom_and_flip_are_distributed_as_the_old_generators():
     rng = np.random.default_rng(1)
-    ours = parameters(pipeline.transforms(N, 150, 150, SMOOTH, rng))
+    ours = parameters(augmentation.transforms(N, 150, 150, SMOOTH, rng))
     generator = legacy.ImageDataGenerator(**ARTICLES)
     np.random.seed(2)
     drawn = [generator.get_random_transform((150, 150, 3)) for _ in range(N)]
@@ -78,9 +79,9 @@ def test_the_changed_photos_are_nearer_to_exact_ones_than_the_old_generators(tmp
     for name, blob in jpegs(side):
         (tmp_path / name).write_bytes(blob)
     files = sorted(tmp_path.glob("*.jpg"))
-    (ours,) = pipeline.file_batches(files, 4, 150, SMOOTH, seed=5)
+    (ours,) = batching.file_batches(files, 4, 150, SMOOTH, seed=5)
     rng = np.random.default_rng((5, 0))
-    matrices = pipeline.transforms(4, 150, 150, SMOOTH, rng)
+    matrices = augmentation.transforms(4, 150, 150, SMOOTH, rng)
     drawn = parameters(matrices)
     generator = legacy.ImageDataGenerator(**ARTICLES)
     errors = {"ours": [], "theirs": []}
@@ -108,13 +109,13 @@ def test_photos_of_any_size_become_one_batch(tmp_path):
         ramp = np.linspace(0, 255, width)[None, :, None] * np.ones((height, 1, 3))
         Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / f"{i}.jpg", quality=95)
     files = sorted(tmp_path.glob("*.jpg"))
-    still = pipeline.Augmentation(shear=0, zoom=0, flip=False)
-    (found,) = pipeline.file_batches(files, 8, 100, still)
-    (plain,) = pipeline.file_batches(files, 8, 100)
+    still = augmentation.Augmentation(shear=0, zoom=0, flip=False)
+    (found,) = batching.file_batches(files, 8, 100, still)
+    (plain,) = batching.file_batches(files, 8, 100)
     assert found.shape == (5, 100, 100, 3) and found.dtype == np.uint8
     assert np.abs(found.astype(int) - plain).mean() < 2
-    mirror = pipeline.Augmentation(shear=0, zoom=0)
-    turned = np.concatenate(list(pipeline.file_batches(files * 4, 20, 100, mirror, seed=1)))
+    mirror = augmentation.Augmentation(shear=0, zoom=0)
+    turned = np.concatenate(list(batching.file_batches(files * 4, 20, 100, mirror, seed=1)))
     ways = {np.sign(int(x[50, 90, 0]) - int(x[50, 10, 0])) for x in turned}
     assert ways == {-1, 1}
 
@@ -123,12 +124,12 @@ def test_file_batches_do_not_depend_on_how_many_are_made_at_a_time(tmp_path, mon
     for name, blob in jpegs(160):
         (tmp_path / name).write_bytes(blob)
     files = sorted(tmp_path.glob("*.jpg")) * 3
-    many = list(pipeline.file_batches(files, 2, 64, pipeline.ARTICLE))
-    monkeypatch.setattr(data.os, "cpu_count", lambda: 1)
-    one = list(pipeline.file_batches(files, 2, 64, pipeline.ARTICLE))
+    many = list(batching.file_batches(files, 2, 64, augmentation.ARTICLE))
+    monkeypatch.setattr(organizing.os, "cpu_count", lambda: 1)
+    one = list(batching.file_batches(files, 2, 64, augmentation.ARTICLE))
     assert len(many) == 6 and all(np.array_equal(a, b) for a, b in zip(many, one, strict=True))
 
 
 def test_a_file_that_is_gone_is_named(tmp_path):
     with pytest.raises(CatDogError, match="gone.jpg cannot be read.*No such file"):
-        list(pipeline.file_batches([tmp_path / "gone.jpg"], 1, 32))
+        list(batching.file_batches([tmp_path / "gone.jpg"], 1, 32))

@@ -10,15 +10,17 @@ import skimage.data
 from pictures import jpeg
 from PIL import Image
 
-from catdog import CatDogError, models, prediction
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.inference import prediction
+from catdog.models import networks, saving
 
 
 @pytest.fixture
 def model(tmp_path):
     keras.utils.set_random_seed(1)
     path = tmp_path / "small.keras"
-    models.article_cnn(24).save(path)
+    networks.article_cnn(24).save(path)
     return path
 
 
@@ -34,11 +36,11 @@ def folder(tmp_path):
 
 
 def test_a_folder_in_order_with_the_broken_one_set_aside(model, folder):
-    found = list(prediction.stream(prediction.load_model(model), prediction.photos_in([folder])))
+    found = list(prediction.stream(saving.load_model(model), prediction.photos_in([folder])))
     assert [path.name for path, _ in found[:3]] == ["broken.jpg", "000.jpg", "001.jpg"]
     assert isinstance(found[0][1], CatDogError) and len(found) == 71
     one = prediction.read_photo(found[5][0], 24)
-    alone = prediction.predict(prediction.load_model(model), [one])[0]
+    alone = prediction.predict(saving.load_model(model), [one])[0]
     assert np.isclose(found[5][1], alone, atol=1e-5)
 
 

@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from catdog import CatDogError, data, models, provenance
+from catdog import CatDogError
+from catdog.data import manifests, organizing
+from catdog.models import networks, provenance
 
 
 @pytest.fixture
@@ -20,12 +22,14 @@ def saved(small_model, tmp_path):
 def test_a_file_says_what_it_was_made_from_and_keras_reads_it_as_before(
     saved, small_model, photos_on_disk
 ):
-    train = data.manifest(photos_on_disk, "train")
+    train = manifests.read(photos_on_disk, "train")
     provenance.write(saved, photos_on_disk, "train minus held back", train[:20], train[20:])
     about = provenance.read(saved)
     assert about["split"] == "train minus held back"
     assert about["dataset"]["settings"]["seed"] == 1
-    assert about["dataset"]["manifest_sha256"] == data.about(photos_on_disk)["manifest_sha256"]
+    assert (
+        about["dataset"]["manifest_sha256"] == manifests.metadata(photos_on_disk)["manifest_sha256"]
+    )
     assert set(about["trained"]) == {
         int.from_bytes(bytes.fromhex(photo.sha256)[:8], "little") for photo in train[:20]
     }
@@ -38,31 +42,31 @@ def test_a_file_says_what_it_was_made_from_and_keras_reads_it_as_before(
 
 
 def test_it_counts_the_photos_it_has_seen(saved, photos_on_disk, make_zip, tmp_path):
-    train = data.manifest(photos_on_disk, "train")
-    new = data.manifest(photos_on_disk, "validation")
+    train = manifests.read(photos_on_disk, "train")
+    new = manifests.read(photos_on_disk, "validation")
     provenance.write(saved, photos_on_disk, "train", train, new[:3])
     assert provenance.seen(saved, train) == {"trained": 32, "chosen": 0, "of": 32}
     assert provenance.seen(saved, new) == {"trained": 0, "chosen": 3, "of": 8}
     # the same photos, divided anew and under other names
     files = {
-        f"{photo.label}.{i}.jpg": data.path_of(photos_on_disk, photo).read_bytes()
-        for i, photo in enumerate(data.manifest(photos_on_disk))
+        f"{photo.label}.{i}.jpg": manifests.path_of(photos_on_disk, photo).read_bytes()
+        for i, photo in enumerate(manifests.read(photos_on_disk))
     }
-    other = data.organize(make_zip(files), tmp_path / "data", "other", seed=3, progress=False)
-    asked = data.manifest(other, "validation")
+    other = organizing.organize(make_zip(files), tmp_path / "data", "other", seed=3, progress=False)
+    asked = manifests.read(other, "validation")
     both = {photo.sha256 for photo in asked} & {photo.sha256 for photo in train}
     assert 0 < len(both) < 8
     assert provenance.seen(saved, asked)["trained"] == len(both)
 
 
 def test_a_foreign_file_says_nothing_and_a_damaged_one_is_named(saved, tmp_path, photos_on_disk):
-    photos = data.manifest(photos_on_disk)
+    photos = manifests.read(photos_on_disk)
     assert provenance.read(saved) is None and provenance.seen(saved, photos) is None
     assert "does not say" in provenance.sentence(None)
     (tmp_path / "text.keras").write_text("x")
     assert provenance.read(tmp_path / "text.keras") is None
     for text in ("{", "[]", '{"trained": "?"}', '{"trained": "AAAA", "chosen": ""}'):
-        models.article_cnn(24).save(saved)
+        networks.article_cnn(24).save(saved)
         with zipfile.ZipFile(saved, "a") as archive:
             archive.writestr(provenance.MEMBER, text)
         with pytest.raises(CatDogError, match="damaged"):

@@ -9,26 +9,19 @@ import skimage.data
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from catdog import (
-    CatDogError,
-    data,
-    evaluation,
-    examination,
-    models,
-    paths,
-    prediction,
-    provenance,
-    refusal,
-    sources,
-    transfer,
-)
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.core import paths
+from catdog.data import download, manifests
+from catdog.evaluation import examination, metrics, ood
+from catdog.models import networks, provenance, saving
+from catdog.training import transfer
 
 
 def test_distance_is_that_to_the_nearest_neighbour():
     rng = np.random.default_rng(0)
     known, new = rng.gamma(1, 1, (50, 30)), rng.gamma(1, 1, (200, 30))
-    refuse = refusal.fit(known, new, keep=0.9)
+    refuse = ood.fit(known, new, keep=0.9)
     nearest = NearestNeighbors(n_neighbors=1, metric="cosine").fit(known)
     wanted = nearest.kneighbors(new)[0][:, 0]
     assert np.allclose(refuse.distance(new), wanted, atol=0.01)  # a byte a value
@@ -39,29 +32,29 @@ def test_distance_is_that_to_the_nearest_neighbour():
 def test_saved_beside_its_model_and_for_no_other(tmp_path):
     keras.utils.set_random_seed(1)
     path = tmp_path / "small.keras"
-    models.article_cnn(24).save(path)
-    assert refusal.load(path) is None
-    refuse = refusal.fit(*np.random.default_rng(0).gamma(1, 1, (2, 40, 64)))
-    refusal.save(refuse, path)
-    again = refusal.load(path)
+    networks.article_cnn(24).save(path)
+    assert ood.load(path) is None
+    refuse = ood.fit(*np.random.default_rng(0).gamma(1, 1, (2, 40, 64)))
+    ood.save(refuse, path)
+    again = ood.load(path)
     assert np.allclose(again.bank, refuse.bank, atol=1e-6) and again.threshold == refuse.threshold
-    models.article_cnn(24).save(path)
+    networks.article_cnn(24).save(path)
     with pytest.raises(CatDogError, match="belongs to another model"):
-        refusal.load(path)
-    refusal.beside(path).write_bytes(b"nothing")
+        ood.load(path)
+    ood.detector_path(path).write_bytes(b"nothing")
     with pytest.raises(CatDogError, match="is damaged"):
-        refusal.load(path)
+        ood.load(path)
 
 
 def test_drawn_strangers_are_the_same_each_time_and_differ():
-    for kind in refusal.KINDS:
-        a, b = refusal.draw(kind, 1, 40), refusal.draw(kind, 2, 40)
+    for kind in ood.KINDS:
+        a, b = ood.draw(kind, 1, 40), ood.draw(kind, 2, 40)
         assert a.shape == (40, 40, 3) and a.dtype == np.uint8
-        assert (a == refusal.draw(kind, 1, 40)).all() and (a != b).any()
+        assert (a == ood.draw(kind, 1, 40)).all() and (a != b).any()
 
 
 def test_the_shipped_refusal_keeps_the_cat_and_refuses_the_coffee(tmp_path, capsys):
-    assert refusal.beside(prediction.DEFAULT).stat().st_size < 200_000
+    assert ood.detector_path(saving.DEFAULT).stat().st_size < 200_000
     files = []
     for name in ("chelsea", "coffee", "text"):
         files.append(str(tmp_path / f"{name}.png"))
@@ -81,7 +74,7 @@ def test_the_shipped_refusal_keeps_the_cat_and_refuses_the_coffee(tmp_path, caps
 
 def test_the_record_and_the_shipped_refusal_belong_together():
     record = json.loads((paths.MODELS / "records" / "evaluate-efficientnet.json").read_text())
-    known = refusal.load(prediction.DEFAULT)
+    known = ood.load(saving.DEFAULT)
     assert record["refusal"]["threshold"] == pytest.approx(known.threshold)
     assert record["refusal"]["bank"] == len(known.bank)
     assert record["refusal"]["kept"] > 0.98
@@ -90,10 +83,10 @@ def test_the_record_and_the_shipped_refusal_belong_together():
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
-    folder = sources.sample(tmp_path / "data", "sample", n=120, progress=False)
+    folder = download.sample(tmp_path / "data", "sample", n=120, progress=False)
     keras.utils.set_random_seed(1)
     path = tmp_path / "small.keras"
-    models.article_cnn(24).save(path)
+    networks.article_cnn(24).save(path)
     return path, folder
 
 
@@ -103,16 +96,18 @@ def test_evaluate_writes_a_record_and_a_refusal_that_can_be_used(small, tmp_path
     monkeypatch.setattr(examination, "CHUNK", 10)
     monkeypatch.setattr(examination.examine, "__defaults__", (1, 2, False))
     command = ["evaluate", "--model", str(path), "--data", str(folder), "--record", str(out)]
-    assert main([*command, "--refusal", str(refusal.beside(path))]) == 0
+    assert main([*command, "--refusal", str(ood.detector_path(path))]) == 0
     record = json.loads(out.read_text())
     assert record["validation_flip"]["n"] == 24
     assert sum(row["n"] for row in record["reliability"]) == 24
     assert [row["n"] for row in record["slices"] if row["slice"] in ("cats", "dogs")] == [12, 12]
-    assert {row["kind"] for row in record["refusal"]["strangers"]} >= set(refusal.KINDS)
-    assert refusal.load(path).threshold == pytest.approx(record["refusal"]["threshold"])
+    assert {row["kind"] for row in record["refusal"]["strangers"]} >= set(ood.KINDS)
+    assert ood.load(path).threshold == pytest.approx(record["refusal"]["threshold"])
     asked = []
     monkeypatch.setattr(
-        refusal, "ask", lambda model, images, ask=refusal.ask: asked.append(1) or ask(model, images)
+        ood,
+        "predict_with_features",
+        lambda model, images, ask=ood.predict_with_features: asked.append(1) or ask(model, images),
     )
     chunks = sorted((tmp_path / "features").rglob("0*.npz"))
     chunks[0].unlink()
@@ -127,7 +122,7 @@ def test_evaluate_refuses_photos_that_the_model_was_trained_on(
     path, folder = small
     out = tmp_path / "record.json"
     monkeypatch.setattr(examination.examine, "__defaults__", (1, 2, False))
-    train, new = (data.manifest(folder, split) for split in data.SPLITS)
+    train, new = (manifests.read(folder, split) for split in manifests.SPLITS)
     command = ["evaluate", "--model", str(path), "--data", str(folder), "--record", str(out)]
 
     def evaluate(*more):
@@ -160,8 +155,8 @@ def test_evaluate_refuses_photos_that_the_model_was_trained_on(
 
 def test_what_is_chosen_on_is_what_calibrated_and_is_not_among_the_known(small, monkeypatch):
     path, folder = small
-    train = data.manifest(folder, "train")
-    monkeypatch.setattr(refusal, "BANK", 50)
+    train = manifests.read(folder, "train")
+    monkeypatch.setattr(ood, "BANK", 50)
     held, known = examination._apart(path, train, 1)
     assert len(held) == 10 and len(known) == 50 and not set(held) & set(known)
     assert {train[i].sha256 for i in held} == {p.sha256 for p in transfer.split(folder)[1]}
@@ -171,7 +166,7 @@ def test_what_is_chosen_on_is_what_calibrated_and_is_not_among_the_known(small, 
 
 
 def test_clipping_bounds_the_loss_of_a_sure_mistake():
-    curve = evaluation.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
+    curve = metrics.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
     assert curve[0]["log_loss"] == pytest.approx(-(np.log(0.01) + np.log(0.99)) / 2)
     assert curve[1]["log_loss"] < curve[0]["log_loss"]
 

@@ -15,8 +15,12 @@ import numpy as np
 import optuna
 import pytest
 
-from catdog import CatDogError, data, experiments, paths, pipeline, scales, search
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.core import paths
+from catdog.data import augmentation, organizing
+from catdog.studies import ablation, search
+from catdog.training import config
 
 PLAN = search.Plan(learn=32, judge=16, size=16, epochs=2, minutes=1.0)
 COMPLETE, FAIL, RUNNING = (
@@ -61,8 +65,8 @@ def no_training(monkeypatch):
     monkeypatch.setattr(search.keras.utils, "clear_session", lambda **_: None)
     monkeypatch.setattr(search, "suggest", remember)
     monkeypatch.setattr(search, "clock", lambda: seconds[0])
-    monkeypatch.setattr(experiments, "fit", fit)
-    monkeypatch.setattr(experiments, "judge", judge)
+    monkeypatch.setattr(ablation, "fit", fit)
+    monkeypatch.setattr(ablation, "evaluate", judge)
     return seconds
 
 
@@ -110,7 +114,7 @@ def test_settings_are_within_the_space():
         assert 1e-4 <= setup.rate <= 3e-2 and 0 <= setup.dropout <= 0.7
         assert batch in (16, 32, 64, 128) and setup.filters[2] == 2 * setup.filters[0]
     nothing = search.augmentation(0.0)
-    assert nothing == pipeline.Augmentation(shear=0.0, zoom=0.0)  # mirror images only
+    assert nothing == augmentation.Augmentation(shear=0.0, zoom=0.0)  # mirror images only
 
 
 def test_the_inner_split_is_balanced_disjoint_and_fixed():
@@ -128,7 +132,7 @@ import sys
 import numpy as np
 sys.path.insert(0, sys.argv[2])
 from test_search import PLAN, some_photos
-from catdog import search
+from catdog.studies import search
 search.search("tpe", some_photos(), PLAN, sys.argv[1], progress=False)
 """
 
@@ -179,9 +183,9 @@ def test_a_kill_loses_no_trial(tmp_path):
 def test_the_command_searches_judges_on_new_photos_and_writes_a_record(
     tmp_path, monkeypatch, photos, make_zip, capsys
 ):
-    folder = data.organize(make_zip(photos), tmp_path / "data", "sample")
-    monkeypatch.setattr(scales.sources, "sample", lambda *_: folder)
-    monkeypatch.setitem(scales.SCALES, "sample", replace(scales.SCALES["sample"], folder=folder))
+    folder = organizing.organize(make_zip(photos), tmp_path / "data", "sample")
+    monkeypatch.setattr(config.download, "sample", lambda *_: folder)
+    monkeypatch.setitem(config.SCALES, "sample", replace(config.SCALES["sample"], folder=folder))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     tiny = search.Plan(learn=20, judge=10, size=16, epochs=1, minutes=1.0)
     monkeypatch.setitem(search.PLANS, "sample", tiny)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from catdog import CatDogError, data, sources
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.data import download, manifests
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -112,10 +113,13 @@ def test_microsoft_archive_is_downloaded_checked_and_organized(server, pet_image
         ratio=0.5,
         progress=False,
     )
-    folder = sources.microsoft(tmp_path, **given)
-    assert {f["file"] for f in data.about(folder)["set_aside"]} == {"cat.0.jpg", "dog.7.jpg"}
-    assert len(data.manifest(folder)) == 38
-    assert sources.microsoft(tmp_path, **given) == folder
+    folder = download.microsoft(tmp_path, **given)
+    assert {f["file"] for f in manifests.metadata(folder)["set_aside"]} == {
+        "cat.0.jpg",
+        "dog.7.jpg",
+    }
+    assert len(manifests.read(folder)) == 38
+    assert download.microsoft(tmp_path, **given) == folder
     assert len(server.requests) == 1  # nothing is downloaded twice
 
 
@@ -125,16 +129,16 @@ def test_broken_connection_is_resumed(server, tmp_path, ranges):
     server.files["x.zip"], server.break_after, server.ranges = blob, 500_000, ranges
     get = (server.url + "/x.zip", tmp_path / "x.zip", hashlib.sha256(blob).hexdigest())
     if ranges:
-        assert sources.download(*get, progress=False).read_bytes() == blob
+        assert download.download(*get, progress=False).read_bytes() == blob
         starts = [start for _, start in server.requests]
         assert starts == sorted(starts) and starts[-1] > 1_000_000
         return
     # a server that cannot resume starts over each time: it must end with an error, not for ever
     with pytest.raises(CatDogError, match="run again to go on"):
         server.break_after = 0
-        sources.download(*get, attempts=2, progress=False)
+        download.download(*get, attempts=2, progress=False)
     server.break_after = None
-    assert sources.download(*get, progress=False).read_bytes() == blob
+    assert download.download(*get, progress=False).read_bytes() == blob
 
 
 def test_killed_downloads_lose_nothing(server, tmp_path):
@@ -144,8 +148,8 @@ def test_killed_downloads_lose_nothing(server, tmp_path):
     path = tmp_path / "x.zip"
     part = tmp_path / "x.zip.part"
     code = (
-        "from catdog import sources; "
-        f"sources.download({server.url + '/x.zip'!r}, {str(path)!r}, {sha!r}, progress=False)"
+        "from catdog.data import download; "
+        f"download.download({server.url + '/x.zip'!r}, {str(path)!r}, {sha!r}, progress=False)"
     )
     have = 0
     for _ in range(3):
@@ -161,21 +165,21 @@ def test_killed_downloads_lose_nothing(server, tmp_path):
         assert part.stat().st_size > have
         have = part.stat().st_size
     server.delay = 0
-    assert sources.download(f"{server.url}/x.zip", path, sha, progress=False).read_bytes() == blob
+    assert download.download(f"{server.url}/x.zip", path, sha, progress=False).read_bytes() == blob
     assert server.requests[-1][1] >= have
 
 
 def test_wrong_checksum_is_refused_and_kept_apart(server, tmp_path):
     server.files["x.zip"] = b"something else"
     with pytest.raises(CatDogError, match="another file than expected"):
-        sources.download(server.url + "/x.zip", tmp_path / "x.zip", "0" * 64, progress=False)
+        download.download(server.url + "/x.zip", tmp_path / "x.zip", "0" * 64, progress=False)
     assert [p.name for p in tmp_path.iterdir()] == ["x.zip.wrong"]
 
 
 def test_existing_file_of_the_readers_is_not_overwritten(server, tmp_path):
     (tmp_path / "x.zip").write_bytes(b"mine")
     with pytest.raises(CatDogError, match="Move it away"):
-        sources.download(server.url + "/x.zip", tmp_path / "x.zip", "0" * 64, progress=False)
+        download.download(server.url + "/x.zip", tmp_path / "x.zip", "0" * 64, progress=False)
     assert (tmp_path / "x.zip").read_bytes() == b"mine"
     assert not server.requests
 
@@ -183,12 +187,12 @@ def test_existing_file_of_the_readers_is_not_overwritten(server, tmp_path):
 @pytest.mark.parametrize("path", ["missing.zip"])
 def test_refused_by_the_server(server, tmp_path, path):
     with pytest.raises(CatDogError, match="HTTP 404"):
-        sources.download(f"{server.url}/{path}", tmp_path / "x.zip", "0" * 64, progress=False)
+        download.download(f"{server.url}/{path}", tmp_path / "x.zip", "0" * 64, progress=False)
 
 
 def test_no_network(tmp_path):
     with pytest.raises(CatDogError, match="online"):
-        sources.download("http://127.0.0.1:9/x.zip", tmp_path / "x", "0" * 64, 1, progress=False)
+        download.download("http://127.0.0.1:9/x.zip", tmp_path / "x", "0" * 64, 1, progress=False)
 
 
 def test_full_disk(server, tmp_path, monkeypatch):
@@ -199,7 +203,7 @@ def test_full_disk(server, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(CatDogError, match="No space left on device.*Make room"):
-        sources.download(server.url + "/x.zip", tmp_path / "x.zip", "0" * 64, progress=False)
+        download.download(server.url + "/x.zip", tmp_path / "x.zip", "0" * 64, progress=False)
 
 
 @pytest.fixture
@@ -219,11 +223,11 @@ def kaggle(server, photos, make_zip, monkeypatch, tmp_path):
 
 def test_kaggle_with_a_token(kaggle, tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token")
-    folder = sources.kaggle(tmp_path / "data", progress=False)
-    assert len(data.manifest(folder)) == 40
+    folder = download.kaggle(tmp_path / "data", progress=False)
+    assert len(manifests.read(folder)) == 40
     assert zipfile.is_zipfile(tmp_path / "data/downloads/kaggle/test1.zip")
     before = len(kaggle.requests)
-    sources.kaggle(tmp_path / "data", progress=False)
+    download.kaggle(tmp_path / "data", progress=False)
     assert not [r for r in kaggle.requests[before:] if "Download" in r[0]]
 
 
@@ -231,7 +235,7 @@ def test_kaggle_resumes_a_broken_connection(kaggle, tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token")
     monkeypatch.setattr(time, "sleep", lambda _: None)  # the client waits between its attempts
     kaggle.break_after = 2_500_000  # the client writes whole mebibytes
-    assert len(data.manifest(sources.kaggle(tmp_path / "data", progress=False))) == 40
+    assert len(manifests.read(download.kaggle(tmp_path / "data", progress=False))) == 40
     assert [start for name, start in kaggle.requests if name == "train.zip"][-1] > 0
 
 
@@ -252,4 +256,4 @@ def test_kaggle_rules_not_accepted(kaggle, tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token")
     kaggle.accepted = False
     with pytest.raises(CatDogError, match="accept the rules"):
-        sources.kaggle(tmp_path / "data", progress=False)
+        download.kaggle(tmp_path / "data", progress=False)

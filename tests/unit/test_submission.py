@@ -5,8 +5,10 @@ import csv
 import pytest
 from pictures import jpeg
 
-from catdog import CatDogError, prediction, submission
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.inference import prediction, submission
+from catdog.models import saving
 
 
 def test_rows_by_number_with_broken_ones_at_a_half(small_model, make_zip, tmp_path, capsys):
@@ -33,7 +35,7 @@ def test_a_folder_gives_the_probabilities_of_the_photos_themselves(small_model, 
     folder.mkdir()
     for i in range(1, 6):
         (folder / f"{i}.jpg").write_bytes(jpeg(i))
-    loaded = prediction.load_model(small_model)
+    loaded = saving.load_model(small_model)
     out = tmp_path / "out.csv"
     assert submission.submit(loaded, folder, out, clip=0, batch_size=2, progress=False) == []
     photos = [prediction.read_photo(folder / f"{i}.jpg", 24) for i in range(1, 6)]
@@ -44,7 +46,7 @@ def test_a_folder_gives_the_probabilities_of_the_photos_themselves(small_model, 
 
 
 def test_what_cannot_be_used(small_model, make_zip, tmp_path):
-    loaded, out = prediction.load_model(small_model), tmp_path / "out.csv"
+    loaded, out = saving.load_model(small_model), tmp_path / "out.csv"
     with pytest.raises(CatDogError, match="no photo named by a number"):
         submission.submit(loaded, make_zip({"train/cat.1.jpg": jpeg(1)}), out)
     with pytest.raises(CatDogError, match="two photos have the number 1"):

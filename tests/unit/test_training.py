@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from catdog import CatDogError, data, evaluation, models, pipeline, provenance, runs, training
-from catdog.cli import main
+from catdog import CatDogError
+from catdog.cli.main import main
+from catdog.data import augmentation, batching, imaging, loading, manifests
+from catdog.evaluation import metrics, reported, statistics
+from catdog.models import networks, provenance
+from catdog.training import loop, optimizers, recipes, reference_runs
 
 SIZE = 24
-TINY = training.Recipe(epochs=4, batch_size=16)
-FULL_OPTIONS = replace(training.IMPROVED, epochs=4, batch_size=16, ema=0.9)
+TINY = recipes.Recipe(epochs=4, batch_size=16)
+FULL_OPTIONS = replace(recipes.IMPROVED, epochs=4, batch_size=16, ema=0.9)
 
 
 def build():
-    return models.article_cnn(SIZE)
+    return networks.article_cnn(SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +41,22 @@ def collect(batches, n):
 
 
 def test_the_articles_network_has_its_parameters():
-    assert models.article_cnn().count_params() == 1_355_938
-    assert models.article_cnn().output_shape == (None, 2)
+    assert networks.article_cnn().count_params() == 1_355_938
+    assert networks.article_cnn().output_shape == (None, 2)
 
 
 def test_batches_cover_each_epoch_once_and_resume_in_the_middle(photos):
     (images, labels), _ = photos
     images = images[:90]
     labels = labels[:90]
-    made = collect(pipeline.training_batches(images, labels, 16, None, seed=3), 12)
+    made = collect(batching.training_batches(images, labels, 16, None, seed=3), 12)
     assert [len(x) for x, _ in made] == [16, 16, 16, 16, 16, 10] * 2
     for epoch in (made[:6], made[6:]):
         seen = np.concatenate([x for x, _ in epoch])
         assert sorted(map(bytes, seen)) == sorted(map(bytes, images))
     assert not np.array_equal(made[0][0], made[6][0])
-    augmented = collect(pipeline.training_batches(images, labels, 16, seed=3), 12)
-    resumed = collect(pipeline.training_batches(images, labels, 16, seed=3, start_epoch=1), 6)
+    augmented = collect(batching.training_batches(images, labels, 16, seed=3), 12)
+    resumed = collect(batching.training_batches(images, labels, 16, seed=3, start_epoch=1), 6)
     for (a, la), (b, lb) in zip(augmented[6:], resumed, strict=True):
         assert np.array_equal(a, b) and np.array_equal(la, lb)
 
@@ -60,17 +64,17 @@ def test_batches_cover_each_epoch_once_and_resume_in_the_middle(photos):
 def test_labels_stay_with_their_photos(photos):
     (images, labels), _ = photos
     of = dict(zip(map(bytes, images), labels, strict=True))
-    for x, y in collect(pipeline.training_batches(images, labels, 16, None), 6):
+    for x, y in collect(batching.training_batches(images, labels, 16, None), 6):
         assert [of[bytes(image)] for image in x] == list(y.argmax(1))
 
 
 def test_no_augmentation_leaves_photos_alone_and_flip_mirrors_half(photos):
     (images, _), _ = photos
-    nothing = pipeline.Augmentation(shear=0, zoom=0, flip=False)
-    assert np.array_equal(pipeline.augment(images, nothing, (1, 2)), images)
-    flip = pipeline.Augmentation(shear=0, zoom=0, flip=True)
+    nothing = augmentation.Augmentation(shear=0, zoom=0, flip=False)
+    assert np.array_equal(augmentation.augment(images, nothing, (1, 2)), images)
+    flip = augmentation.Augmentation(shear=0, zoom=0, flip=True)
     many = np.repeat(images[:1], 1000, 0)
-    out = pipeline.augment(many, flip, (1, 2))
+    out = augmentation.augment(many, flip, (1, 2))
     mirrored = (out == images[0, :, ::-1]).all((1, 2, 3))
     assert ((out == images[0]).all((1, 2, 3)) | mirrored).all()
     assert 420 < mirrored.sum() < 580
@@ -79,8 +83,8 @@ def test_no_augmentation_leaves_photos_alone_and_flip_mirrors_half(photos):
 def test_augmentation_has_the_distributions_of_keras_legacy_generator():
     """The matrices, drawn 4,000 times, against those of the generator itself."""
     legacy = pytest.importorskip("keras.src.legacy.preprocessing.image")
-    how = pipeline.Augmentation(shear=12.0, zoom=0.2, rotate=20.0, shift=0.1, flip=False)
-    ours = pipeline.transforms(4000, 100, 100, how, np.random.default_rng(1))
+    how = augmentation.Augmentation(shear=12.0, zoom=0.2, rotate=20.0, shift=0.1, flip=False)
+    ours = augmentation.transforms(4000, 100, 100, how, np.random.default_rng(1))
     generator = legacy.ImageDataGenerator(
         shear_range=12, zoom_range=0.2, rotation_range=20, width_shift_range=0.1
     )
@@ -102,19 +106,19 @@ def test_augmentation_has_the_distributions_of_keras_legacy_generator():
 
 def test_missing_photos_are_named(photos_on_disk):
     folder = photos_on_disk
-    data.path_of(folder, data.manifest(folder, "train")[0]).unlink()
+    manifests.path_of(folder, manifests.read(folder, "train")[0]).unlink()
     with pytest.raises(CatDogError, match="is missing"):
-        pipeline.load(folder, "train", progress=False)
+        loading.load(folder, "train", progress=False)
     with pytest.raises(CatDogError, match="no photos in the split"):
-        pipeline.load(folder, "test", progress=False)
+        loading.load(folder, "test", progress=False)
 
 
 @pytest.mark.parametrize("recipe", [TINY, FULL_OPTIONS], ids=["article", "improved"])
 @pytest.mark.parametrize("stop", [1, 3])
 def test_a_run_broken_off_ends_with_the_same_weights(photos, tmp_path, break_off, recipe, stop):
-    whole, whole_log = training.train(build, recipe, *photos, tmp_path / "a", progress=False)
-    break_off(lambda: training.train(build, recipe, *photos, tmp_path / "b", progress=False), stop)
-    resumed, log = training.train(build, recipe, *photos, tmp_path / "b", progress=False)
+    whole, whole_log = loop.train(build, recipe, *photos, tmp_path / "a", progress=False)
+    break_off(lambda: loop.train(build, recipe, *photos, tmp_path / "b", progress=False), stop)
+    resumed, log = loop.train(build, recipe, *photos, tmp_path / "b", progress=False)
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         assert np.array_equal(a, b)
     assert log["history"] == whole_log["history"] and log["best_epoch"] == whole_log["best_epoch"]
@@ -151,20 +155,20 @@ def test_killed_at_random_moments_it_completes_to_the_same_result(photos_on_disk
 
 
 def test_finished_run_is_not_trained_again_and_other_settings_are_refused(photos, tmp_path):
-    _, log = training.train(build, TINY, *photos, tmp_path / "a", progress=False)
-    _, again = training.train(build, TINY, *photos, tmp_path / "a", progress=False)
+    _, log = loop.train(build, TINY, *photos, tmp_path / "a", progress=False)
+    _, again = loop.train(build, TINY, *photos, tmp_path / "a", progress=False)
     assert again == log
     with pytest.raises(CatDogError, match="other settings"):
-        training.train(build, TINY, *photos, tmp_path / "a", seed=2, progress=False)
+        loop.train(build, TINY, *photos, tmp_path / "a", seed=2, progress=False)
 
 
 def test_early_stopping_keeps_the_best_weights(photos, tmp_path):
     recipe = replace(TINY, epochs=40, learning_rate=0.3, patience=1)
-    model, log = training.train(build, recipe, *photos, tmp_path / "a", progress=False)
+    model, log = loop.train(build, recipe, *photos, tmp_path / "a", progress=False)
     losses = log["history"]["val_loss"]
     assert len(losses) < 40 and log["best_epoch"] == 1 + int(np.argmin(losses))
     images, labels = photos[1]
-    loss = evaluation.measure(labels, evaluation.probabilities(model, images))["log_loss"]
+    loss = metrics.measure(labels, metrics.probabilities(model, images))["log_loss"]
     assert loss == pytest.approx(min(losses), rel=1e-3)
 
 
@@ -173,31 +177,31 @@ def test_a_loss_that_explodes_ends_the_run_and_names_the_epoch(photos, tmp_path)
     with pytest.raises(
         CatDogError, match="loss is .* in epoch 1: .*smaller learning.*None is kept"
     ):
-        training.train(build, wild, *photos, tmp_path / "a", progress=False)
+        loop.train(build, wild, *photos, tmp_path / "a", progress=False)
     assert not list((tmp_path / "a").glob("epoch-*"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_loss_that_is_lost_later_leaves_the_epoch_before(photos, tmp_path, monkeypatch, value):
-    on_epoch_end = training._State.on_epoch_end
+    on_epoch_end = loop._State.on_epoch_end
 
     def broken(self, epoch, logs=None):
         on_epoch_end(self, epoch, {**logs, "val_loss": value} if epoch == 2 else logs)
 
     run = tmp_path / "a"
     with monkeypatch.context() as patch:
-        patch.setattr(training._State, "on_epoch_end", broken)
+        patch.setattr(loop._State, "on_epoch_end", broken)
         with pytest.raises(
             CatDogError, match=f"val_loss is {value} in epoch 3.*kept: .*epoch-0002"
         ):
-            training.train(build, TINY, *photos, run, progress=False)
+            loop.train(build, TINY, *photos, run, progress=False)
     assert [p.name for p in run.glob("epoch-*")] == ["epoch-0002"]
-    _, log = training.train(build, TINY, *photos, run, progress=False)  # nothing of it was saved
+    _, log = loop.train(build, TINY, *photos, run, progress=False)  # nothing of it was saved
     assert len(log["seconds"]) == 4 and np.isfinite(log["history"]["val_loss"]).all()
 
 
 def test_one_cycle_rises_then_falls():
-    rates = [float(training.OneCycle(2.0, 100)(step)) for step in range(101)]
+    rates = [float(optimizers.OneCycle(2.0, 100)(step)) for step in range(101)]
     assert rates[0] == 0 and max(rates) == pytest.approx(2.0) and np.argmax(rates) == 10
     assert rates[-1] == pytest.approx(0, abs=1e-6)
 
@@ -208,12 +212,12 @@ def test_the_interval_of_a_proportion_is_wilsons_formula(correct, n, confidence)
     z, p = stats.norm.ppf((1 + confidence) / 2), correct / n
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    found = evaluation.wilson(correct, n, confidence)
+    found = statistics.wilson(correct, n, confidence)
     assert found == pytest.approx((middle - half, middle + half), rel=1e-9, abs=1e-12)
 
 
 def test_measures_against_known_values():
-    found = evaluation.measure(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
+    found = metrics.measure(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
     assert found["accuracy"] == 0.5 and found["confusion"] == [[1, 1], [1, 1]]
     assert found["auc"] == 0.75
     assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.9]).mean())
@@ -236,13 +240,13 @@ def test_the_calibration_error_is_guos(bins):
             acc = sum(predicted[i] == labels[i] for i in b_m) / len(b_m)
             conf = sum(confidence[i] for i in b_m) / len(b_m)
             ece += len(b_m) / len(dog) * abs(acc - conf)
-    assert evaluation.measure(labels, dog, bins)["ece"] == pytest.approx(ece)
+    assert metrics.measure(labels, dog, bins)["ece"] == pytest.approx(ece)
 
 
 def test_records_of_before_are_read_as_what_they_were():
-    assert evaluation.calibration({"ece": 0.1}) == ("expected calibration error", 0.1)
+    assert reported.calibration({"ece": 0.1}) == ("expected calibration error", 0.1)
     old = {"calibration_error": 0.2}
-    assert evaluation.calibration(old) == ("calibration error of P(dog)", 0.2)
+    assert reported.calibration(old) == ("calibration error of P(dog)", 0.2)
 
 
 @pytest.mark.usefixtures("features_elsewhere")
@@ -257,7 +261,7 @@ def test_train_command_writes_model_and_record(photos_on_disk, tmp_path, capsys)
     assert record["model"]["parameters"] == 1_355_938
     assert record["dataset"]["counts"]["train"] == {"cat": 16, "dog": 16}
     assert record["validation"]["n"] == 8 and record["hardware"]["cores"] > 0
-    new = data.manifest(photos_on_disk, "validation")  # which may end the article's training
+    new = manifests.read(photos_on_disk, "validation")  # which may end the article's training
     assert provenance.seen(run / "model.keras", new) == {"trained": 0, "chosen": 8, "of": 8}
     assert len(provenance.read(run / "model.keras")["trained"]) == 32
     assert main(["predict", str(photos_on_disk), "--model", str(run / "model.keras")]) == 0
@@ -268,7 +272,7 @@ def test_train_command_writes_model_and_record(photos_on_disk, tmp_path, capsys)
 
 def test_predict_says_what_is_no_photo(photos_on_disk, tmp_path, capsys):
     model = tmp_path / "m.keras"
-    models.article_cnn(32).save(model)
+    networks.article_cnn(32).save(model)
     photo = tmp_path / "a cat.JPEG"
     photo.write_bytes(next(photos_on_disk.rglob("*.jpg")).read_bytes())
     (tmp_path / "text.jpg").write_text("not a photo")
@@ -292,7 +296,7 @@ def test_photos_are_turned_upright_wherever_they_are_read():
 
     from PIL import Image
 
-    from catdog import prediction
+    from catdog.inference import prediction
 
     upright = np.zeros((300, 400, 3), np.uint8)
     upright[:150, :200] = (200, 40, 40)
@@ -301,8 +305,8 @@ def test_photos_are_turned_upright_wherever_they_are_read():
     exif[0x0112] = 6
     out = io.BytesIO()
     image.save(out, "JPEG", quality=95, exif=exif)
-    wanted = pipeline.resize(upright, 100).astype(int)
-    for read in (pipeline.decode, prediction.read_photo):
+    wanted = imaging.resize(upright, 100).astype(int)
+    for read in (imaging.decode, prediction.read_photo):
         assert np.abs(read(out.getvalue(), 100).astype(int) - wanted).mean() < 3
 
 
@@ -317,26 +321,26 @@ def test_reduced_decoding_gives_the_picture_of_whole_decoding(size):
     image = Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=95)
-    whole = pipeline.resize(np.array(Image.open(out)), 150).astype(int)
-    found = pipeline.decode(out.getvalue(), 150).astype(int)
+    whole = imaging.resize(np.array(Image.open(out)), 150).astype(int)
+    found = imaging.decode(out.getvalue(), 150).astype(int)
     assert found.shape == (150, 150, 3)
     assert np.abs(found - whole).mean() < 3
 
 
 def test_a_photo_damaged_after_it_was_organized_is_named(photos_on_disk):
-    photo = data.manifest(photos_on_disk, "train")[3]
-    data.path_of(photos_on_disk, photo).write_bytes(b"\xff\xd8\xff broken")
+    photo = manifests.read(photos_on_disk, "train")[3]
+    manifests.path_of(photos_on_disk, photo).write_bytes(b"\xff\xd8\xff broken")
     with pytest.raises(CatDogError, match=f"{photo.file} cannot be decoded.*organize"):
-        pipeline.load(photos_on_disk, "train", progress=False)
+        loading.load(photos_on_disk, "train", progress=False)
     with pytest.raises(CatDogError, match="cannot be decoded"):
-        pipeline.decode(b"")
+        imaging.decode(b"")
 
 
 def test_runs_of_several_seeds_are_joined_with_students_interval():
     runs_of_seeds = [{"validation": {"accuracy": a}} for a in (0.85, 0.87, 0.89)]
-    found = runs.joint(runs_of_seeds)
+    found = reference_runs.joint(runs_of_seeds)
     half = 4.302653 * 0.02 / 3**0.5  # t of two degrees of freedom, standard deviation 0.02
     wanted = {"mean": 0.87, "low": 0.87 - half, "high": 0.87 + half}
     assert found["accuracy"] == pytest.approx(wanted, abs=1e-7)
-    assert found["runs"] == runs_of_seeds == evaluation.runs_of(found)
-    assert evaluation.accuracy_of(found) == found["accuracy"]
+    assert found["runs"] == runs_of_seeds == reported.runs_of(found)
+    assert reported.accuracy_of(found) == found["accuracy"]

@@ -9,8 +9,12 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
-from catdog import data, evaluation, features, paths, pipeline, provenance, training, transfer
-from catdog.cli import main
+from catdog.cli.main import main
+from catdog.core import paths
+from catdog.data import loading, manifests, organizing
+from catdog.evaluation import calibration, metrics
+from catdog.models import features, provenance, saving
+from catdog.training import loop, transfer
 
 NAME = "efficientnet-lite0"
 
@@ -19,7 +23,7 @@ NAME = "efficientnet-lite0"
 def folder(photos, make_zip, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    return data.organize(make_zip(photos), tmp_path / "data", progress=False)
+    return organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
 
 
 def test_the_head_recovers_a_linear_rule():
@@ -36,7 +40,7 @@ def test_the_temperature_is_found_and_lowers_the_log_loss():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 4000)
     labels = (rng.random(4000) < expit(logits)).astype(int)
-    t = transfer.temperature(labels, 3 * logits)
+    t = calibration.temperature(labels, 3 * logits)
     assert abs(t - 3) < 0.3
     assert log_loss(labels, expit(3 * logits / t)) < log_loss(labels, expit(3 * logits))
 
@@ -47,7 +51,7 @@ def test_the_classifier_is_backbone_and_head(folder):
     head = rng.normal(size=1280), 0.3
     keras.utils.set_random_seed(0)  # as the features' random weights
     model = transfer.classifier(NAME, 64, head, weights=None)
-    images, _, _ = pipeline.load(folder, "train", 64, progress=False)
+    images, _, _ = loading.load(folder, "train", 64, progress=False)
     logits = np.asarray(found, "float64") @ head[0] + head[1]
     dog = model.predict(images.astype("float32"), verbose=0)[:, 1]
     assert np.allclose(dog, expit(logits), atol=0.05)
@@ -75,7 +79,7 @@ def test_only_the_upper_blocks_learn_and_normalization_stays():
 def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):
     model, record = transfer.frozen(folder, NAME, 64, weights=None, progress=False)
     assert record["validation"]["n"] == 8 and record["model"]["trained"] == 1281
-    images, labels, _ = pipeline.load(folder, "validation", 64, progress=False)
+    images, labels, _ = loading.load(folder, "validation", 64, progress=False)
     dog = model.predict(images.astype("float32"), verbose=0)
     assert dog.shape == (8, 2) and np.allclose(dog.sum(1), 1, atol=1e-5)
     assert record["trained_on"] == 28 and record["calibrated_on"] == 4
@@ -87,7 +91,7 @@ def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):
     assert record["epochs"] == 1 and 0.1 < record["temperature"] < 10
     assert record["trained_on"] == 28 and record["calibrated_on"] == 4
     path = tmp_path / "tuned.keras"
-    transfer.save_small(tuned, path)
+    saving.save_small(tuned, path)
     again = keras.models.load_model(path)
     x = images.astype("float32")
     assert np.allclose(again.predict(x, verbose=0), tuned.predict(x, verbose=0), atol=2e-2)
@@ -101,7 +105,9 @@ def test_the_command_records_what_the_features_cost(folder, capsys):
     (path,) = paths.RUNS.glob("*/record.json")
     record = json.loads(path.read_text())
     assert record["model"]["backbone"] == NAME and record["what"].endswith("--no-mirror")
-    assert record["extraction"]["n"] == 32 and record["extraction"]["way"] == features.way(NAME)
+    assert record["extraction"]["n"] == 32 and record["extraction"][
+        "way"
+    ] == features.compute_precision(NAME)
     assert "validation_flip" not in record and "validation_flip" not in record["file"]
     assert record["file"]["validation"]["n"] == record["validation"]["n"] == 8
     assert len(list(paths.FEATURES.iterdir())) == 2  # no mirror images
@@ -115,9 +121,9 @@ def test_calibration_takes_the_best_temperature_then_the_best_clip():
     labels[logits > 9] = 0  # a few answers are sure and wrong
     found = transfer.calibrate(labels, logits)
     assert found["calibrated_on"] == 3000
-    assert found["temperature"] == transfer.temperature(labels, logits)
+    assert found["temperature"] == calibration.temperature(labels, logits)
     dog = expit(logits / found["temperature"])
-    losses = {c: log_loss(labels, np.clip(dog, c, 1 - c)) for c in evaluation.CLIPS}
+    losses = {c: log_loss(labels, np.clip(dog, c, 1 - c)) for c in metrics.CLIPS}
     assert found["clip"] == min(losses, key=losses.get)
     labels = (rng.random(3000) < expit(logits)).astype(int)
     assert transfer.calibrate(labels, logits)["clip"] < found["clip"]
@@ -135,13 +141,13 @@ def test_the_photos_held_back_are_seen_by_the_calibration_and_by_nothing_else(
     def bytes_of(rows):
         return {np.ascontiguousarray(row).tobytes() for row in rows}
 
-    photos, _ = pipeline.photos_of(folder, "train")
+    photos, _ = loading.photos_of(folder, "train")
     apart = np.isin([p.file for p in photos], [p.file for p in held])
     rng = np.random.default_rng(0)
-    labels = pipeline.labels_of(photos)
+    labels = loading.labels_of(photos)
     made = {  # features that name their photo
         (split, flip): rng.normal(size=(32 if split == "train" else 8, 1280)).astype("float32")
-        for split in data.SPLITS
+        for split in manifests.SPLITS
         for flip in (False, True)
     }
 
@@ -152,7 +158,7 @@ def test_the_photos_held_back_are_seen_by_the_calibration_and_by_nothing_else(
 
     def extract(folder, split, *_, flip, **__):
         found = made[split, flip].view(Found)
-        found.labels = pipeline.photos_of(folder, split)[1]
+        found.labels = loading.photos_of(folder, split)[1]
         return found
 
     learned, calibrated, asked, networks = [], [], [], []
@@ -174,13 +180,13 @@ def test_the_photos_held_back_are_seen_by_the_calibration_and_by_nothing_else(
     monkeypatch.setattr(transfer.features, "extract", extract)
     monkeypatch.setattr(transfer, "fit_head", fit_head)
     monkeypatch.setattr(transfer, "calibrate", calibrate)
-    monkeypatch.setattr(transfer.training, "train", train)
+    monkeypatch.setattr(transfer.loop, "train", train)
     run = tmp_path / "run"
     given = ["--backbone", NAME, "--size", "64", "--data", str(folder), "--run", str(run)]
     assert main(["transfer", "fine-tune", *given, "--seed", "5"]) == 0
     for values, flip in zip(learned, (False, True), strict=True):
         assert bytes_of(values) == bytes_of(made["train", flip][~apart])
-    images, _, _ = pipeline.load(folder, "train", 64, progress=False)
+    images, _, _ = loading.load(folder, "train", 64, progress=False)
     ((fine_tuned, its_labels),) = asked
     assert bytes_of(fine_tuned) == bytes_of(images[~apart])
     assert np.array_equal(its_labels, labels[~apart])
@@ -189,7 +195,7 @@ def test_the_photos_held_back_are_seen_by_the_calibration_and_by_nothing_else(
     assert np.array_equal(tuned_labels, labels[apart])
     both = made["train", False] + made["train", True]
     assert np.allclose(by_head, both[apart] @ head / 2, atol=1e-5)
-    t = transfer.temperature(tuned_labels, by_network)  # it is in the network now
+    t = calibration.temperature(tuned_labels, by_network)  # it is in the network now
     pair = (x.astype("float32") for x in (images[apart], images[apart][:, :, ::-1]))
     said = [logit(networks[0].predict(x, verbose=0)[:, 1]) for x in pair]
     assert np.allclose(by_network, t * np.mean(said, axis=0), rtol=1e-2, atol=1e-2)
@@ -197,19 +203,19 @@ def test_the_photos_held_back_are_seen_by_the_calibration_and_by_nothing_else(
     assert about["split"] == "train minus held back"
     assert set(about["trained"]) == set(provenance.hashes(used))
     assert set(about["chosen"]) == set(provenance.hashes(held))
-    new = data.manifest(folder, "validation")
+    new = manifests.read(folder, "validation")
     assert provenance.seen(run / "model.keras", new) == {"trained": 0, "chosen": 0, "of": 8}
 
 
 def test_what_may_learn_tells_runs_apart(folder, tmp_path):
-    images, labels, _ = pipeline.load(folder, "train", 64, progress=False)
+    images, labels, _ = loading.load(folder, "train", 64, progress=False)
     recipe = replace(transfer.FINE_TUNING, epochs=1, batch_size=16)
 
     def run(block):
         def build():
             return transfer.classifier(NAME, 64, from_block=block)
 
-        return training.train(build, recipe, (images, labels), None, progress=False)[0]
+        return loop.train(build, recipe, (images, labels), None, progress=False)[0]
 
     a, b = (run(block).get_layer("block13_expand").get_weights()[0] for block in (12, 15))
     assert not np.array_equal(a, b)

@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pictures import jpeg
 
-from catdog import CatDogError, prediction, web
+from catdog import CatDogError
+from catdog.inference import prediction, web
 
 
 class Handler(BaseHTTPRequestHandler):

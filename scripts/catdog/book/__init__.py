@@ -1,0 +1,1 @@
+"""The chapters themselves: executing them, their pictures, their exercises."""

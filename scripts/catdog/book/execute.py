@@ -1,0 +1,331 @@
+"""Execute the chapters, with a progress bar each, and say what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import os
+import queue
+import re
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+from jupyter_core.utils import run_sync
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from tqdm import tqdm
+
+import catdog
+from catdog import CatDogError
+from catdog.book import forecast
+from catdog.book.kernels import STALL, Kernels, Notebook, Stalled
+from catdog.core import paths, resources
+
+KEEP = {"tags"}  # cell metadata that stays in a committed notebook
+WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
+MEMORY, MOST = 4 * 2**30, 4  # bytes that a chapter may take; chapters at once, by default
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Outcome:
+    """What one chapter gave, and took: `error` is None when it ran to its end.
+
+    seconds by the clock; processor_seconds of all cores, added up; the kernel's peak memory.
+    """
+
+    chapter: str
+    seconds: float
+    result: str
+    error: str | None = None
+    cached: bool = False
+    processor_seconds: float = 0.0
+    peak_memory_gb: float = 0.0
+
+
+def chapters(names: list[str] | None = None, folder: Path | None = None) -> list[Path]:
+    """Return the notebooks, in reading order: all, or those whose names begin as given."""
+    every = sorted((folder or paths.NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+    if not names:
+        return every
+    chosen = []
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        found = [path for path in every if path.stem.startswith(stem)]
+        if not found:
+            known = ", ".join(path.stem for path in every)
+            raise CatDogError(f"no chapter begins with {stem!r}. The chapters: {known}.")
+        chosen += [path for path in found if path not in chosen]
+    return chosen
+
+
+def code_hash(notebook) -> str:
+    """Return a hash of a notebook's code cells, which says whether its outputs are theirs."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
+
+
+def _key(path: Path, scale: str) -> str:
+    """A hash of all that a chapter's outputs depend on."""
+    digest = hashlib.sha256(f"{scale} {os.environ.get('KERAS_BACKEND')}".encode())
+    digest.update(code_hash(nbformat.read(path, 4)).encode())
+    sources = sorted(Path(catdog.__file__).parents[1].rglob("*.py"))
+    for file in [*sources, *sorted(paths.MODELS.rglob("*.json"))]:
+        digest.update(file.read_bytes())
+    for set_ in sorted(paths.DATA.glob("*/dataset.json")):
+        digest.update(set_.read_bytes())
+    return digest.hexdigest()
+
+
+def tidy(notebook) -> None:
+    """Strip metadata to what is needed, and the noise of machines from the outputs."""
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+            "catdog": {"code": code_hash(notebook)},
+        }
+    )
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:03d}"
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEEP})
+        if cell.cell_type == "code":
+            cell.outputs = [
+                o
+                for o in cell.outputs
+                if o.get("name") != "stderr" and WIDGET not in o.get("data", {})
+            ]
+            for output in cell.outputs:
+                output.pop("metadata", None)
+                if output.output_type in ("display_data", "execute_result"):
+                    output.metadata = nbformat.from_dict({})
+
+
+def _result(notebook) -> str:
+    """The last line printed by the cell tagged "result"."""
+    for cell in notebook.cells:
+        if "result" in cell.metadata.get("tags", []):
+            for output in reversed(cell.get("outputs", [])):
+                lines = output.get("text", "").strip().splitlines()
+                if lines:
+                    return lines[-1]
+    return ""
+
+
+def _bar(path: Path, row: int | None) -> tqdm:
+    """The progress bar of a chapter: on a line of its own, or one of several below each other."""
+    total = sum(cell.cell_type == "code" for cell in nbformat.read(path, 4).cells)
+    if row is None:
+        return tqdm(total=total, desc=path.stem, unit="cell")
+    file = sys.stderr if sys.stderr.isatty() else io.StringIO()  # in a log, only the end is said
+    return tqdm(total=total, desc=path.stem, unit="cell", position=row, leave=False, file=file)
+
+
+def execute(
+    path: Path, scale: str, out: Path, quiet: bool = False, bar=None, kernels=None
+) -> Outcome:
+    """Execute one chapter from a fresh kernel and write it, with its outputs, to `out`.
+
+    Nothing is written when it was stopped, by `kernels` or by Ctrl-C.
+    """
+    kernels = kernels or Kernels()
+    notebook = nbformat.read(path, 4)
+    started = time.perf_counter()
+    environment = {**os.environ, "SCALE": scale, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["PYTHONWARNINGS"] = "ignore"
+    if scale == "sample":  # on small tables, threads of linear algebra only wait for each other
+        environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment}
+    if kernels.jobs > 1:  # they share the cores; a thread that has nothing to do shall sleep
+        share = str(max(1, resources.cores() // kernels.jobs))
+        threads = {"TF_NUM_INTRAOP_THREADS": share, "TF_NUM_INTEROP_THREADS": share}
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **threads, **environment}
+    if quiet:
+        environment["TQDM_DISABLE"] = "1"
+    current, took = {"cell": 0}, {}
+    error = None
+    with bar or _bar(path, None) as shown:
+
+        def begun(cell, cell_index):
+            current["cell"] = cell_index
+
+        def done(cell, cell_index, execute_reply):
+            shown.update(cell.cell_type == "code")
+            took.update(processor_seconds=client.processor_seconds())
+            took.update(peak_memory_gb=client.peak_memory_gb())
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        client = Notebook(
+            notebook,
+            timeout=None,
+            kernel_name="python3",
+            coalesce_streams=True,  # what a cell prints in many pieces is one text
+            resources={"metadata": {"path": str(out.parent)}},
+            on_cell_start=begun,
+            on_cell_executed=done,
+        )
+        said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        try:
+            run_sync(kernels.execute)(client, env=environment, stderr=said)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError, Stalled) as failure:
+            cell = notebook.cells[current["cell"]]
+            value = ANSI.sub("", str(getattr(failure, "evalue", failure)))
+            if not isinstance(failure, Stalled):
+                value = f"{getattr(failure, 'ename', type(failure).__name__)}: {value}"
+            where = f"cell {current['cell'] + 1} of {path.name}"
+            body = "\n".join(f"    {line}" for line in cell.source.splitlines()[:12])
+            error = f"{where}:\n{body}\n  {value}"
+            if isinstance(failure, DeadKernelError):
+                said.seek(0)
+                error += "\n" + "".join(said.readlines()[-5:])
+        except KeyboardInterrupt:
+            kernels.stop()
+            raise
+        except asyncio.CancelledError:
+            error = "it was stopped."
+        except Exception:
+            error = f"{path.name}: {traceback.format_exc(limit=2)}"
+    seconds = time.perf_counter() - started
+    if kernels.stopped:
+        return Outcome(path.stem, seconds, "", "it was stopped.")
+    tidy(notebook)
+    part = out.with_suffix(".part")
+    nbformat.write(notebook, part)
+    os.replace(part, out)
+    return Outcome(path.stem, seconds, _result(notebook), error, **took)
+
+
+def sensible_jobs(scale: str = "sample") -> int:
+    """Return how many chapters to execute at once on this machine.
+
+    One for every core, but no more than MOST, and than there is free memory for. At full scale, and
+    where there is a graphics card, which the first program takes for itself: one.
+    """
+    room = int(psutil.virtual_memory().available / MEMORY)
+    if scale != "sample" or Path("/proc/driver/nvidia/version").exists():
+        return 1
+    return max(1, min(resources.cores(), room, MOST))
+
+
+def outdated(names: list[str] | None, scale: str, force: bool = False) -> tuple[list, dict]:
+    """Return the chapters that are asked for, and the notes of those that are up to date.
+
+    Args:
+        force: take none for up to date.
+    """
+    notes = paths.RUNS / "notebooks" / scale
+    asked, made = chapters(names), {}
+    for path in asked:
+        out, note = notes / path.name, notes / f"{path.stem}.json"
+        if not force and note.exists() and out.exists():
+            found = json.loads(note.read_text("utf-8"))
+            if found["key"] == _key(path, scale):
+                made[path] = found
+    return asked, made
+
+
+def run(
+    names: list[str] | None = None,
+    scale: str = "sample",
+    force: bool = False,
+    in_place: bool = False,
+    bars: Callable | None = None,
+    told: Callable[[Outcome], None] | None = None,
+    jobs: int = 1,
+    stall: float = STALL,
+) -> list[Outcome]:
+    """Execute chapters; a failed one does not keep the others from running.
+
+    The executed notebooks go to `runs/notebooks/SCALE/`; those that are up to date are left alone.
+
+    Args:
+        force: execute those that are up to date, too.
+        in_place: write the outputs into the chapters themselves, as they are committed; one after
+            the other, whatever `jobs` says.
+        bars: makes the progress bar of a chapter from its path; by default a tqdm bar.
+        told: is called with each chapter's outcome as soon as there is one.
+        jobs: how many at once, each in a kernel of its own; see `sensible_jobs`.
+        stall: a chapter that neither computes nor sends anything for so many seconds is given up;
+            0 waits for ever.
+
+    Returns:
+        the outcomes, in the order of the chapters.
+    """
+    notes, outcomes = paths.RUNS / "notebooks" / scale, {}
+    asked, made = outdated(names, scale, force or in_place)
+
+    def heard(outcome):
+        outcomes[outcome.chapter] = outcome
+        if told:
+            told(outcome)
+
+    for path, note in made.items():
+        heard(Outcome(path.stem, note["seconds"], note["result"], cached=True))
+    left = [path for path in asked if path not in made]
+    if jobs > 1:
+        left = forecast.longest_first(left)
+
+    jobs = 1 if in_place else max(1, min(jobs, len(left)))
+    kernels, rows, shown = Kernels(jobs, stall), queue.SimpleQueue(), {}
+    for row in range(jobs):
+        rows.put(row)
+
+    def one(path):
+        row = rows.get()
+        shown[path] = bar = bars(path) if bars else _bar(path, row if jobs > 1 else None)
+        try:
+            out = path if in_place else notes / path.name
+            return execute(path, scale, out, in_place, bar, kernels)
+        finally:
+            del shown[path]
+            if isinstance(bar, tqdm) and not bar.leave and not kernels.stopped:
+                tqdm.write(str(bar), file=sys.stderr)
+            rows.put(row)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(one, path): path for path in left}
+        try:
+            while waiting:
+                ended, _ = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
+                for bar in list(shown.values()):  # so that the time goes on in a long cell
+                    if isinstance(bar, tqdm) and sys.stderr.isatty():
+                        bar.refresh()
+                for future in ended:
+                    path = waiting.pop(future)
+                    outcome = future.result()
+                    heard(outcome)
+                    note = notes / f"{path.stem}.json"
+                    if outcome.error is None:
+                        note.parent.mkdir(parents=True, exist_ok=True)
+                        said = {"key": _key(path, scale), "seconds": outcome.seconds}
+                        said["result"] = outcome.result
+                        note.write_text(json.dumps(said), "utf-8")
+                    else:
+                        note.unlink(missing_ok=True)
+        except BaseException:
+            kernels.stop()
+            for future in waiting:
+                future.cancel()
+            raise
+    return [outcomes[path.stem] for path in asked]
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """Return a table: chapter, seconds, result."""
+    width = max(len(o.chapter) for o in outcomes)
+    lines = [f"{'chapter':{width}}  seconds  result"]
+    for o in outcomes:
+        said = "FAILED" if o.error else o.result + (" (up to date)" if o.cached else "")
+        lines.append(f"{o.chapter:{width}}  {o.seconds:7.1f}  {said}")
+    for o in outcomes:
+        if o.error:
+            lines.append(f"\n{o.chapter} failed in {o.error}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The GPU machine on AWS: started, reached, used from here, stopped."""

@@ -1,0 +1,414 @@
+"""What `catdog aws up` is about to start, what it costs, and what stands in the way."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from catdog import CatDogError
+from catdog.cloud import instances
+from catdog.cloud.account import (
+    REFUSALS,
+    Account,
+    ask_for_quota,
+    explained,
+    find_stack,
+    named,
+    stack_name,
+)
+from catdog.cloud.instances import IMAGE, NAME
+from catdog.core import paths
+
+WHAT_IS_MY_ADDRESS = "https://checkip.amazonaws.com"
+# Quotas on virtual cores, by family and by way of paying. A new account's is often 0.
+QUOTAS = {
+    ("g", False): "L-DB2E81BA",
+    ("g", True): "L-3819A6DF",
+    ("p", False): "L-417A185B",
+    ("p4", True): "L-7212CCBC",
+    ("p5", True): "L-C4BD4855",
+}
+SSM_PLUGIN = """\
+Session Manager needs two programs on this computer, and {missing} is missing:
+  - aws, the AWS command line: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html
+  - session-manager-plugin:
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html
+Or do without: 'catdog aws up --access ssh' opens SSH to your own address only."""
+
+
+@dataclass
+class Plan:
+    """What `up` is about to start.
+
+    Attributes:
+        instance: its type. zones: where to try, in this order.
+        price: dollars an hour for the machine alone; price_of: where that figure is from.
+        access: "ssm" or "ssh"; address: with ssh, who is let in, as a.b.c.d/32.
+        disk: GB. public_key: "type base64". repository, commit: of the project.
+        idle_minutes, max_hours: when it stops itself.
+    """
+
+    name: str
+    region: str
+    instance: instances.Instance
+    zones: list[str]
+    price: float
+    price_of: str
+    access: str
+    address: str | None
+    spot: bool
+    disk: int
+    public_key: str = field(repr=False)
+    repository: str = ""
+    commit: str = ""
+    idle_minutes: int = 30
+    max_hours: int = 8
+    image: str = IMAGE
+
+    @property
+    def hourly(self) -> float:
+        """Dollars an hour while it runs: machine, disk and address."""
+        return self.price + instances.disk_usd_hour(self.disk) + instances.ADDRESS_USD_HOUR
+
+    def parameters(self, zone: str) -> list[dict[str, str]]:
+        """Return the template's parameters for one zone."""
+        # One busy core of many is a small part of the whole processor.
+        idle_percent = round(min(5.0, 40 / self.instance.vcpus), 2)
+        values = {
+            "InstanceType": self.instance.name,
+            "Image": self.image,
+            "Zone": zone,
+            "Access": self.access,
+            **({"From": self.address} if self.address else {}),
+            "PublicKey": self.public_key,
+            "Spot": str(self.spot).lower(),
+            "DiskGiB": self.disk,
+            "Repository": self.repository,
+            "Commit": self.commit,
+            "IdleMinutes": self.idle_minutes,
+            "MaxHours": self.max_hours,
+            "AlarmCpuPercent": idle_percent,
+            # half an hour later than the machine's own watch
+            "AlarmPeriods": min(288, -(-(self.idle_minutes + 30) // 5)),
+        }
+        return [{"ParameterKey": k, "ParameterValue": str(v)} for k, v in values.items()]
+
+    def __str__(self) -> str:
+        one = self.instance
+        many = "one" if one.gpus == 1 else str(one.gpus)
+        access = (
+            "Session Manager: no port of the machine is open"
+            if self.access == "ssm"
+            else f"SSH, open to {self.address} only"
+        )
+        paid = "spot, which AWS may take back at any time" if self.spot else "on demand"
+        disk = instances.disk_usd_hour(self.disk)
+        return f"""\
+To be started, as {stack_name(self.name)}:
+  machine  {one.name} in {self.region}, {paid}:
+           {many} NVIDIA {one.gpu} of {one.gpu_gb} GB, {one.vcpus} virtual cores, \
+{one.memory_gb} GB memory
+  disk     {self.disk} GB, encrypted, deleted with the machine
+  access   {access}
+  project  {self.repository}, commit {self.commit[:10]}
+What it costs:
+  running  ${self.hourly:.2f} an hour: ${self.price:.3f} the machine, ${disk:.3f} the disk, \
+${instances.ADDRESS_USD_HOUR:.3f} its address
+  stopped  ${24 * disk:.2f} a day for the disk, until 'catdog aws down'
+  prices   {self.price_of}; without tax
+When it stops itself:
+  after {self.idle_minutes} minutes without work, and {self.max_hours} hours after each start in \
+any case,
+  so that a start costs ${self.hourly * self.max_hours:.2f} at most"""
+
+
+def public_key(key: str | Path | None = None) -> str:
+    """Read the public half of an SSH key as "type base64", without the comment.
+
+    Args:
+        key: the private key's file (or the public one's); None looks in ~/.ssh.
+
+    Raises:
+        CatDogError: there is none, or it is of a kind that EC2 does not take.
+    """
+    if key:
+        path = Path(key).expanduser()
+        path = path if path.suffix == ".pub" else path.with_name(path.name + ".pub")
+        found = [path]
+    else:
+        folder = Path.home() / ".ssh"
+        found = [folder / f"{n}.pub" for n in ("id_ed25519", "id_rsa")]
+    for path in found:
+        if path.is_file():
+            kind, blob = (path.read_text("utf-8").split() + ["", ""])[:2]
+            if kind in ("ssh-ed25519", "ssh-rsa") and re.fullmatch(r"[A-Za-z0-9+/=]+", blob):
+                return f"{kind} {blob}"
+            raise CatDogError(
+                f"{path} is not a public key that EC2 takes (ed25519 or rsa). "
+                "Make one with: ssh-keygen -t ed25519"
+            )
+    raise CatDogError(
+        f"no SSH key was found ({' or '.join(str(p) for p in found)}). Make one with "
+        "'ssh-keygen -t ed25519', or name yours with --key. Its private half never leaves this "
+        "computer."
+    )
+
+
+def private_key_of(public: str) -> Path:
+    """Find the private key in ~/.ssh whose public half is given.
+
+    Raises:
+        CatDogError: this computer does not have it.
+    """
+    for path in sorted((Path.home() / ".ssh").glob("*.pub")):
+        if path.read_text("utf-8", errors="replace").split()[:2] == public.split():
+            return path.with_suffix("")
+    raise CatDogError(
+        "the machine was started with an SSH key that is not in ~/.ssh: name it with --key."
+    )
+
+
+def project_source(
+    repository: str | None = None, commit: str | None = None
+) -> tuple[str, str, list[str]]:
+    """Return the project's https address and commit for the machine to clone, and any warnings.
+
+    Raises:
+        CatDogError: there is none, or the commit has not been pushed there.
+    """
+    warnings: list[str] = []
+    if not repository:
+        repository = _git("remote", "get-url", "origin")
+        if not repository:
+            raise CatDogError(
+                "this folder was not cloned from anywhere, and the machine needs an address to "
+                "clone the project from: name one with --repository https://… --commit …"
+            )
+    address = re.sub(r"^(ssh://)?git@([^:/]+)[:/]", r"https://\2/", repository)
+    address = re.sub(r"^https://[^/@]*@", "https://", address)  # a password is not for others
+    if not re.fullmatch(r"https://[A-Za-z0-9._~/-]+", address):
+        raise CatDogError(
+            f"the machine cannot clone from {address!r}: it takes an https:// address that asks "
+            "for no password. Name one with --repository."
+        )
+    if commit:
+        full = _git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") or commit
+        if not re.fullmatch(r"[0-9a-f]{40}", full):
+            raise CatDogError(f"{commit!r} is not a commit here: name it by its 40 digits.")
+        return address, full, warnings
+    head = _git("rev-parse", "HEAD")
+    if not head:
+        raise CatDogError("this folder has no commit: name one with --commit.")
+    if not _git("branch", "-r", "--contains", head):
+        raise CatDogError(
+            f"this commit ({head[:10]}) has not been pushed, and so the machine could not fetch "
+            "it. Run 'git push' first, or name one that has with --commit."
+        )
+    if _git("status", "--porcelain", "--untracked-files=no"):
+        warnings.append("what you changed here since your last commit will not be on the machine.")
+    return address, head, warnings
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(paths.ROOT), *words], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def own_address() -> str:
+    """Ask under which IPv4 address this computer is seen from outside, as a.b.c.d/32."""
+    try:
+        answer = requests.get(WHAT_IS_MY_ADDRESS, timeout=10)
+        answer.raise_for_status()
+        return f"{ipaddress.IPv4Address(answer.text.strip())}/32"
+    except (requests.RequestException, ValueError):
+        raise CatDogError(
+            "this computer's address could not be found out: name it with --from, such as "
+            "--from 203.0.113.7"
+        ) from None
+
+
+def one_address(text: str) -> str:
+    """Check a single IPv4 address, and return it as a.b.c.d/32."""
+    try:
+        return f"{ipaddress.IPv4Address(text.removesuffix('/32'))}/32"
+    except ValueError:
+        raise CatDogError(
+            f"--from takes one IPv4 address, such as 203.0.113.7, and not {text!r}: SSH is opened "
+            "to nobody else."
+        ) from None
+
+
+@explained
+def plan(
+    instance_type: str | None = None,
+    name: str = NAME,
+    region: str | None = None,
+    access: str = "ssm",
+    address: str | None = None,
+    key: str | Path | None = None,
+    spot: bool = False,
+    disk: int = 100,
+    zone: str | None = None,
+    idle_minutes: int = 30,
+    max_hours: int = 8,
+    repository: str | None = None,
+    commit: str | None = None,
+    image: str = IMAGE,
+) -> tuple[Plan, list[str]]:
+    """Look at all that can go wrong before anything is made; return the plan and warnings.
+
+    Nothing is created or changed. See `Plan` for the arguments.
+
+    Raises:
+        CatDogError: something stands in the way; the message says what to do.
+    """
+    one = instances.find(instance_type or instances.DEFAULT)
+    for value, low, high, what in (
+        (disk, 75, 2000, "--disk is between 75 and 2000 GB"),
+        (idle_minutes, 5, 600, "--idle-minutes is between 5 and 600"),
+        (max_hours, 1, 168, "--max-hours is between 1 and 168"),
+    ):
+        if not low <= value <= high:
+            raise CatDogError(f"{what}, and not {value}.")
+    stack = stack_name(name)
+    public = public_key(key)
+    if access == "ssm":
+        need_session_manager()
+    else:
+        address = one_address(address) if address else own_address()
+    address = address if access == "ssh" else None
+    source, revision, warnings = project_source(repository, commit)
+    account = Account(region)
+    account.client("sts").get_caller_identity()  # are the credentials good?
+    _nothing_there(account, name, stack)
+    try:
+        account.client("ssm").get_parameter(Name=image)
+    except account.client("ssm").exceptions.ParameterNotFound:
+        raise CatDogError(
+            f"{account.region} has no machine image under {image}: take another --region."
+        ) from None
+    zones = _zones(account, one, zone)
+    _check_quota(account, one, spot)
+    price, price_of, zones = _price(account, one, spot, zones)
+    made = Plan(
+        name=name,
+        region=account.region,
+        instance=one,
+        zones=zones,
+        price=price,
+        price_of=price_of,
+        access=access,
+        address=address,
+        spot=spot,
+        disk=disk,
+        public_key=public,
+        repository=source,
+        commit=revision,
+        idle_minutes=idle_minutes,
+        max_hours=max_hours,
+        image=image,
+    )
+    return made, warnings
+
+
+def _nothing_there(account: Account, name: str, stack: str) -> None:
+    there = find_stack(account, stack)
+    if not there:
+        return
+    state = there["StackStatus"]
+    if state.endswith("_IN_PROGRESS"):
+        raise CatDogError(f"{stack} is being worked on ({state}): wait a minute, then try again.")
+    if "FAILED" in state or "ROLLBACK" in state:
+        raise CatDogError(
+            f"a half made {stack} is there ({state}). Clear it away first: catdog aws down"
+            f"{named(name)}"
+        )
+    raise CatDogError(
+        f"{stack} exists already. Look at it with 'catdog aws status{named(name)}', start it if "
+        f"it is stopped with 'catdog aws start{named(name)}', or make another with --name."
+    )
+
+
+def _zones(account: Account, one: instances.Instance, zone: str | None) -> list[str]:
+    offered = account.ec2.describe_instance_type_offerings(
+        LocationType="availability-zone",
+        Filters=[{"Name": "instance-type", "Values": [one.name]}],
+    )["InstanceTypeOfferings"]
+    zones = sorted(offer["Location"] for offer in offered)
+    if not zones:
+        raise CatDogError(
+            f"{account.region} has no {one.name}: take another --region or another type "
+            "(catdog aws types)."
+        )
+    if zone and zone not in zones:
+        raise CatDogError(f"zone {zone!r} has no {one.name}. These have: {', '.join(zones)}.")
+    return [zone] if zone else zones
+
+
+def _check_quota(account: Account, one: instances.Instance, spot: bool) -> None:
+    family = one.family
+    code = QUOTAS.get((family[0], spot)) or QUOTAS.get((family[:2], spot))
+    try:
+        quota = account.client("service-quotas").get_service_quota(
+            ServiceCode="ec2", QuotaCode=code
+        )["Quota"]["Value"]
+    except REFUSALS:
+        return  # not every user may ask; AWS says so itself when the machine starts
+    if quota < one.vcpus:
+        raise CatDogError(
+            f"your account may use {quota:.0f} virtual cores of such machines in "
+            f"{account.region}, and a {one.name} has {one.vcpus} (a new account's quota is often "
+            f"0). {ask_for_quota(code)} It is free, and takes hours to days."
+        )
+
+
+def _price(
+    account: Account, one: instances.Instance, spot: bool, zones: list[str]
+) -> tuple[float, str, list[str]]:
+    today = datetime.date.today().isoformat()
+    if spot:
+        history = account.ec2.describe_spot_price_history(
+            InstanceTypes=[one.name],
+            ProductDescriptions=["Linux/UNIX"],
+            StartTime=datetime.datetime.now(datetime.UTC),
+        )["SpotPriceHistory"]
+        now = {
+            entry["AvailabilityZone"]: float(entry["SpotPrice"])
+            for entry in history
+            if entry["AvailabilityZone"] in zones and entry["InstanceType"] == one.name
+        }
+        if now:
+            cheap = sorted(zones, key=lambda z: now.get(z, float("inf")))
+            return now[cheap[0]], f"AWS's spot price in {cheap[0]}, {today}; it moves", cheap
+    with contextlib.suppress(*REFUSALS, KeyError, ValueError):
+        asked = instances.current_price(
+            account.client("pricing", "us-east-1"), one.name, account.region
+        )
+        if asked:
+            text = f"AWS's price list for {account.region}, asked {today}"
+            return asked, text + ("; spot is usually less" if spot else ""), zones
+    text = f"AWS's price list for us-east-1 of {instances.PRICES_OF} (today's could not be asked)"
+    if account.region != "us-east-1":
+        text += f"; {account.region} differs"
+    return one.usd, text + ("; spot is usually less" if spot else ""), zones
+
+
+def need_session_manager() -> None:
+    """Make sure that the programs Session Manager takes are on this computer.
+
+    Raises:
+        CatDogError: one is missing.
+    """
+    for program in ("aws", "session-manager-plugin"):
+        if not shutil.which(program):
+            raise CatDogError(SSM_PLUGIN.format(missing=program))

@@ -1,0 +1,658 @@
+"""Execute chapters on a Jupyter server elsewhere, watch them, and bring back what they made.
+
+The chapters run in a kernel of that server, which goes on whether anyone watches or not; what it
+has done so far stands in a file there (see `worker`). This half starts the kernel, reads the file
+again and again, and comes back after every broken connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import nbformat
+import requests
+import websocket
+from tqdm import tqdm
+
+from catdog import CatDogError
+from catdog.book import execute
+from catdog.cloud import job
+from catdog.core import paths
+
+DROPPED = (requests.RequestException, websocket.WebSocketException, ConnectionError, TimeoutError)
+TIMEOUT = 20  # seconds for one answer
+SILENCE = 60  # seconds without a sign of life after which a kernel counts as gone
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CODE = "from catdog.cloud import job\njob.run_job(**{order!r})"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Jupyter server: its address, such as http://127.0.0.1:8888, and its token."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+def server(url: str, token_file: str | Path) -> Server:
+    """Return the server at an address, with the token that a file holds.
+
+    Raises:
+        CatDogError: the address is none, or has the token in it; the file is missing or empty.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise CatDogError("--url must be an address such as http://127.0.0.1:8888.")
+    if "token=" in parts.query or parts.password:
+        raise CatDogError(
+            "a token in --url can be read by everyone on this computer, in its list of processes. "
+            "Save it in a file, name that with --token-file, and leave it out of --url."
+        )
+    path = re.sub(r"/(lab|tree|notebooks)(/.*)?$", "", parts.path).rstrip("/")
+    try:
+        token = Path(token_file).expanduser().read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not a text file"
+        raise CatDogError(f"the token file {token_file} could not be read: {why}.") from None
+    if not token or len(token.split()) != 1:
+        raise CatDogError(f"the token file {token_file} does not hold one token.")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        print(
+            f"catdog: the token travels to {parts.hostname} unencrypted; an https address or an "
+            "SSH tunnel would be safer.",
+            file=sys.stderr,
+        )
+    return Server(f"{parts.scheme}://{parts.netloc}{path}", token)
+
+
+class Jupyter:
+    """The few calls of a Jupyter server's API that are needed here.
+
+    Every method raises one of DROPPED when the connection breaks or the server stumbles, and
+    CatDogError when it refuses.
+    """
+
+    def __init__(self, server: Server):
+        self.server = server
+        self.header = f"Authorization: token {server.token}"
+        self.session = requests.Session()
+        # with an auth of its own, requests does not take a password from ~/.netrc in its place
+        self.session.auth = self._authorize
+        if urlsplit(server.url).hostname in LOOPBACK:
+            self.session.trust_env = False  # no proxy between this computer and itself
+
+    def _authorize(self, request):
+        request.headers["Authorization"] = f"token {self.server.token}"
+        return request
+
+    def call(self, method: str, path: str, **more) -> requests.Response | None:
+        """Send a request; return the answer, or None for 404, not found."""
+        more = {"timeout": TIMEOUT, "allow_redirects": False, **more}
+        answer = self.session.request(method, f"{self.server.url}/{quote(path)}", **more)
+        code = answer.status_code
+        if code in (401, 403) or 300 <= code < 400:
+            raise CatDogError(
+                f"the Jupyter at {self.server.url} refused the token (HTTP {code}). Was it "
+                "restarted with another one?"
+            )
+        if code == 404:
+            return None
+        if code >= 500:
+            raise requests.HTTPError(f"HTTP {code}")
+        if code >= 400:
+            raise CatDogError(f"the Jupyter at {self.server.url} refused {path} (HTTP {code}).")
+        return answer
+
+    def get(self, path: str, **params):
+        """Return what JSON the server has there, or None."""
+        answer = self.call("GET", path, params=params)
+        try:
+            return None if answer is None else answer.json()
+        except ValueError:
+            raise CatDogError(f"{self.server.url} is not a Jupyter server.") from None
+
+    def list(self, folder: str) -> list[dict]:
+        """Return what is in a folder of the server; an empty list if it is not there."""
+        found = self.get(f"api/contents/{folder}", type="directory")
+        return [] if found is None else found["content"]
+
+    def text(self, path: str) -> str | None:
+        """Return the text of a file of the server, or None."""
+        found = self.get(f"api/contents/{path}", type="file", format="text", content=1)
+        return None if found is None else found["content"]
+
+    def write(self, path: str, text: str) -> None:
+        """Write a small text file on the server."""
+        model = {"type": "file", "format": "text", "content": text}
+        self.call("PUT", f"api/contents/{path}", json=model)
+
+    def kernel(self, id: str) -> str | None:
+        """Return the state of a kernel, such as busy or idle; None if it is gone."""
+        found = self.get(f"api/kernels/{id}")
+        return None if found is None else found["execution_state"]
+
+    def new_kernel(self, folder: str) -> str:
+        """Start a kernel whose working directory is a folder of the server; return its id."""
+        answer = self.call("POST", "api/kernels", json={"path": folder}, timeout=90)
+        if answer is None:
+            raise CatDogError(f"{self.server.url} is not a Jupyter server.")
+        return answer.json()["id"]
+
+    def end_kernel(self, id: str) -> None:
+        self.call("DELETE", f"api/kernels/{id}", timeout=60)
+
+    def interrupt(self, id: str) -> None:
+        self.call("POST", f"api/kernels/{id}/interrupt")
+
+    def execute(self, kernel: str, code: str, until: Callable[[], bool], wait: float = 300) -> None:
+        """Have a kernel execute code; return when it has, or when `until()` is true.
+
+        Raises:
+            CatDogError: the code raised an error, or nothing came of it in `wait` seconds.
+        """
+        url = f"ws{self.server.url.removeprefix('http')}/api/kernels/{kernel}/channels"
+        request = uuid.uuid4().hex
+        message = {
+            "channel": "shell",
+            "header": {
+                "msg_id": request,
+                "msg_type": "execute_request",
+                "username": "catdog",
+                "session": uuid.uuid4().hex,
+                "date": datetime.datetime.now(datetime.UTC).isoformat(),
+                "version": "5.3",
+            },
+            "parent_header": {},
+            "metadata": {},
+            "content": {"code": code, "silent": False, "store_history": False},
+            "buffers": [],
+        }
+        try:
+            # the server opens the channel once the kernel has started, which takes its time
+            line = websocket.create_connection(url, header=[self.header], timeout=wait)
+            with contextlib.closing(line):
+                line.send(json.dumps(message))
+                self._follow(line, request, until, wait)
+        except OSError as error:  # such as no route, or a name that is not known
+            raise ConnectionError(str(error)) from error
+
+    def _follow(self, line, request: str, until: Callable[[], bool], wait: float) -> None:
+        line.settimeout(1)
+        deadline = time.monotonic() + wait
+        while not until():
+            if time.monotonic() > deadline:
+                what = f"a kernel of {self.server.url}"
+                raise CatDogError(f"{what} did not begin its work within {wait:.0f} s.")
+            try:
+                answer = json.loads(line.recv())
+            except websocket.WebSocketTimeoutException:
+                continue
+            mine = answer.get("parent_header", {}).get("msg_id") == request
+            if mine and answer["header"]["msg_type"] == "execute_reply":
+                if answer["content"]["status"] == "ok":
+                    return
+                raise CatDogError(_explain(self.server.url, answer["content"]))
+
+    def download(self, path: str, part: Path, bar) -> str:
+        """Bring a file of the server into `part`; return the SHA-256 of what came."""
+        answer = self.call("GET", f"files/{path}", stream=True)
+        if answer is None:
+            raise CatDogError(f"{path} is no longer on the server.")
+        digest = hashlib.sha256()
+        with answer, open(part, "wb") as out:
+            for chunk in answer.iter_content(2**18):
+                out.write(chunk)
+                digest.update(chunk)
+                bar.update(len(chunk))
+        return digest.hexdigest()
+
+
+def _explain(url: str, content: dict) -> str:
+    kind, value = content.get("ename", "error"), content.get("evalue", "")
+    if kind == "CatDogError":
+        return f"{url}: {value}"
+    if kind == "ModuleNotFoundError" and "'catdog" in value:
+        return (
+            f"the Python of the Jupyter at {url} has no catdog. Install the project there and "
+            "start Jupyter from its .venv."
+        )
+    if kind in ("ImportError", "TypeError"):
+        return f"the project at {url} is of another version: {value}. Update it there: git pull"
+    return f"{url}: {kind}: {value}"
+
+
+class Line:
+    """A connection to a server that is made again whenever it breaks.
+
+    Args:
+        connect: opens it: returns a context manager that yields the `Server`.
+        patience: seconds to go on trying once the connection is broken.
+    """
+
+    def __init__(self, connect: Callable, patience: float):
+        self.connect, self.patience = connect, patience
+        self.open, self.jupyter, self.began = contextlib.ExitStack(), None, False
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self.jupyter = None
+        self.open.close()
+
+    def _connected(self) -> Jupyter:
+        if self.jupyter is None:
+            try:
+                jupyter = Jupyter(self.open.enter_context(self.connect()))
+            except CatDogError as error:
+                if not self.began:
+                    raise
+                raise ConnectionError(str(error)) from error
+            if jupyter.get("api") is None:
+                raise CatDogError(f"{jupyter.server.url} is not a Jupyter server.")
+            self.jupyter = jupyter
+        return self.jupyter
+
+    def __call__(self, step: Callable[[Jupyter], object]):
+        """Return step(jupyter); after a broken connection, do it again over a new one.
+
+        Raises:
+            CatDogError: there is no connection, or the step itself raised it.
+        """
+        deadline, pause = None, 0.5
+        patience = self.patience if self.began else min(5, self.patience)
+        while True:
+            try:
+                result = step(self._connected())
+                self.began = True
+                if deadline and patience == self.patience:
+                    tqdm.write("connected again", file=sys.stderr)
+                return result
+            except DROPPED as error:
+                self._close()
+                what = type(error).__name__
+                if deadline is None:
+                    deadline = time.monotonic() + patience
+                    if self.began:
+                        tqdm.write(
+                            f"the connection broke ({what}); the run goes on over there. "
+                            f"Trying again for {patience:.0f} s …",
+                            file=sys.stderr,
+                        )
+                if time.monotonic() + pause > deadline:
+                    raise CatDogError(self._given_up(error)) from error
+            time.sleep(pause)
+            pause = min(2 * pause, 30)
+
+    def _given_up(self, error: Exception) -> str:
+        if self.began:
+            return (
+                "the connection did not come back. The run goes on as long as the server does: "
+                "run the same command again to watch it."
+            )
+        return (
+            f"the Jupyter server does not answer ({type(error).__name__}). Is it running, and is "
+            "its address right?"
+        )
+
+
+def project(jupyter: Jupyter) -> str:
+    """Return the folder of the server that holds the project, "" for its first one.
+
+    Raises:
+        CatDogError: there is none.
+    """
+    first = jupyter.list("")
+    for folder in ["", *(entry["path"] for entry in first if entry["type"] == "directory")]:
+        inside = jupyter.list(folder) if folder else first
+        if {"notebooks", "scripts"} <= {entry["name"] for entry in inside}:
+            notebooks = jupyter.list(f"{folder}/notebooks".lstrip("/"))
+            if any(re.match(r"\d\d_.*\.ipynb$", entry["name"]) for entry in notebooks):
+                return folder
+    raise CatDogError(
+        f"the Jupyter at {jupyter.server.url} shows no copy of this project. Start it in the "
+        "project's folder, or in the one that holds it."
+    )
+
+
+def latest(jupyter: Jupyter, served: str) -> tuple[int, dict | None]:
+    """Return number and report of the server's last run: 0 and None if it has none."""
+    names = [entry["name"] for entry in jupyter.list(served)]
+    number = max((int(n[:4]) for n in names if re.fullmatch(r"\d{4}\.json", n)), default=0)
+    text = jupyter.text(f"{served}/{number:04d}.json") if number else None
+    if text is None:
+        return number, None
+    report = json.loads(text)
+    report["fetched"] = f"{number:04d}.fetched" in names
+    return number, report
+
+
+def poll(jupyter: Jupyter, served: str) -> tuple[int, dict | None, bool]:
+    """Return number and report of the server's last run, and whether it is going on.
+
+    It is if its report says so and its kernel is busy. The two are not written at once, so a
+    contradiction has to last to count.
+    """
+    for _ in range(4):
+        number, report = latest(jupyter, served)
+        if report is None or report["state"] != "running":
+            return number, report, False
+        if jupyter.kernel(report["kernel"]) == "busy":
+            return number, report, True
+        time.sleep(0.5)
+    return number, report, False
+
+
+def same(report: dict, stems: list[str], scale: str) -> bool:
+    """Whether a run is of these chapters, at this scale."""
+    return report["scale"] == scale and [c["chapter"] for c in report["chapters"]] == stems
+
+
+def run(
+    connect: Callable,
+    names: list[str] | None = None,
+    scale: str = "sample",
+    force: bool = False,
+    again: str = "catdog aws run",
+    patience: float = 600,
+) -> int:
+    """Execute chapters on a server, or watch them if it is at it already; bring them back.
+
+    They arrive in `runs/remote/`, in a folder of their own. Ctrl-C stops watching, not the run.
+
+    Args:
+        connect: returns a context manager that yields a `Server`, or anything with its attributes.
+        names, scale, force: as for `execute.run`.
+        again: the command that this is, to be quoted in messages.
+        patience: seconds to go on trying once the connection is broken.
+
+    Returns:
+        0 if all chapters ran to their end, 1 if one failed, 130 after Ctrl-C.
+
+    Raises:
+        CatDogError: no connection, a refused token, no project there, another run is going on
+            there, the run ended early, or a file could not be brought back.
+    """
+    stems = [path.stem for path in execute.chapters(names)]
+    with Line(connect, patience) as line:
+        folder = line(project)
+        served = f"{folder}/runs/{job.SERVED}".lstrip("/")
+        number, report, going = line(lambda jupyter: poll(jupyter, served))
+        if going:
+            if not same(report, stems, scale):
+                raise CatDogError(_occupied(report, again))
+            print(f"Watching the run that began at {_clock(report['started'])}.")
+        elif report and _waits(report) and same(report, stems, scale) and not force:
+            print(f"The run of {_clock(report['started'])} has ended meanwhile.")
+        else:
+            if report and report["state"] == "running":
+                began = _clock(report["started"])
+                print(f"The run of {began} broke off. What it finished is not done again.")
+                _end_kernel(line, report)
+            order = {"names": stems, "scale": scale, "force": force}
+            number, report = _start(line, folder, served, number + 1, order)
+            if not same(report, stems, scale):
+                raise CatDogError(_occupied(report, again))
+        warn_of_versions(report)
+        try:
+            report = watch(line, served, number, report)
+        except KeyboardInterrupt:
+            print(
+                f"\nNo longer watching; the run goes on over there. To watch it again: {again}\n"
+                f"To stop it: {again} --cancel"
+            )
+            return 130
+        _end_kernel(line, report)
+        _check_end(report, again)
+        into = fetch(line, folder, report)
+        line(lambda jupyter: jupyter.write(f"{served}/{number:04d}.fetched", ""))
+    outcomes = _outcomes(report)
+    print("\n" + execute.summary(outcomes))
+    print(f"\nThe executed chapters, records and models: {into}")
+    return int(any(outcome.error for outcome in outcomes))
+
+
+def cancel(connect: Callable, patience: float = 30) -> int:
+    """Stop the run that is going on on a server; what it has finished stays there.
+
+    Returns:
+        0 if there was one, 1 if not.
+    """
+    with Line(connect, patience) as line:
+        served = f"{line(project)}/runs/{job.SERVED}".lstrip("/")
+        _, report, going = line(lambda jupyter: poll(jupyter, served))
+        if not going:
+            print("No run is going on there.")
+            return 1
+        kernel, deadline = report["kernel"], time.monotonic() + patience
+        line(lambda jupyter: jupyter.interrupt(kernel))
+        while report["state"] == "running" and time.monotonic() < deadline:
+            time.sleep(0.5)
+            _, report = line(lambda jupyter: latest(jupyter, served))
+        line(lambda jupyter: jupyter.end_kernel(kernel))
+    ended = {c["chapter"] for c in report["chapters"] if c["state"] in ("done", "failed")}
+    finished = [outcome for outcome in _outcomes(report) if outcome.chapter in ended]
+    print(f"Stopped the run that began at {_clock(report['started'])}.")
+    if finished:
+        print("What it finished stays there:\n" + execute.summary(finished))
+    return 0
+
+
+def _outcomes(report: dict) -> list[execute.Outcome]:
+    keys = ("chapter", "seconds", "result", "error", "cached")
+    return [execute.Outcome(**{key: c[key] for key in keys}) for c in report["chapters"]]
+
+
+def _waits(report: dict) -> bool:
+    """Whether a finished run has not been brought to any reader yet."""
+    return report["state"] == "done" and not report["fetched"]
+
+
+def _clock(iso: str) -> str:
+    return f"{datetime.datetime.fromisoformat(iso).astimezone():%H:%M on %Y-%m-%d}"
+
+
+def _occupied(report: dict, again: str) -> str:
+    which = " ".join(c["chapter"][:2] for c in report["chapters"])
+    return (
+        f"that server is executing other chapters, {which} at scale {report['scale']}, since "
+        f"{_clock(report['started'])}. Wait for it, watch it by naming the same chapters and "
+        f"scale, or stop it: {again} --cancel"
+    )
+
+
+def _end_kernel(line: Line, report: dict) -> None:
+    line(lambda jupyter: jupyter.end_kernel(report["kernel"]))
+
+
+def _check_end(report: dict, again: str) -> None:
+    if report["state"] == "cancelled":
+        raise CatDogError(
+            f"the run was cancelled. To go on with the chapters it has not finished: {again}"
+        )
+    if report["state"] == "failed":
+        raise CatDogError(f"the run ended early. The server says: {report['error']}")
+
+
+def _start(line: Line, folder: str, served: str, number: int, order: dict) -> tuple[int, dict]:
+    """Have the server begin run `number`; return number and report of the run that is going on.
+
+    That is another reader's if both asked at once.
+    """
+    id, kernels = uuid.uuid4().hex, []
+
+    def step(jupyter: Jupyter) -> dict | None:
+        def begun() -> dict | None:
+            text = jupyter.text(f"{served}/{number:04d}.json")
+            return json.loads(text) if text else None
+
+        if report := begun():  # the connection broke after the request had arrived
+            return report
+        if not kernels or jupyter.kernel(kernels[-1]) is None:
+            kernels.append(jupyter.new_kernel(folder))
+        more = {"number": number, "id": id, "kernel": kernels[-1]}
+        try:
+            jupyter.execute(kernels[-1], CODE.format(order={**order, **more}), begun)
+        except CatDogError:
+            jupyter.end_kernel(kernels[-1])
+            raise
+        return begun()
+
+    report = line(step)
+    if report is None:
+        raise CatDogError("the server did not write down the run that it was asked for.")
+    for kernel in kernels:
+        if kernel != report["kernel"]:
+            line(lambda jupyter, kernel=kernel: jupyter.end_kernel(kernel))
+    if report["id"] != id:
+        print("Another reader has just asked for a run.")
+    return number, report
+
+
+def warn_of_versions(report: dict) -> None:
+    """Say so if the server's chapters or helper package are not the same as here."""
+    mine = {path.stem: path for path in execute.chapters()}
+    for stem, code in report["code"].items():
+        if stem not in mine or execute.code_hash(nbformat.read(mine[stem], 4)) != code:
+            print(
+                f"catdog: the code of {stem} over there differs from the one here. What comes "
+                "back is that of the server; to have the same: git pull, on both.",
+                file=sys.stderr,
+            )
+    if report["package"] != job.package_hash():
+        print(
+            "catdog: the helper package over there is of another version than the one here.",
+            file=sys.stderr,
+        )
+
+
+def watch(line: Line, served: str, number: int, report: dict, every: float = 1) -> dict:
+    """Show a progress bar for each chapter until the run has ended; return its last report.
+
+    Raises:
+        CatDogError: the run's kernel died, or no connection came back.
+    """
+    path, kernel, bars, absent = f"{served}/{number:04d}.json", report["kernel"], {}, 0
+    beat, heard = None, time.monotonic()
+
+    def step(jupyter: Jupyter) -> tuple[bool, dict]:
+        alive = jupyter.kernel(kernel) == "busy"  # asked first: who has just ended is not dead
+        text = jupyter.text(path)
+        if text is None:
+            raise CatDogError("the report of the run has vanished from the server.")
+        return alive, json.loads(text)
+
+    try:
+        while True:
+            alive, report = line(step)
+            _draw(bars, report)
+            if report["state"] != "running":
+                return report
+            absent = 0 if alive else absent + 1
+            if report["beat"] != beat:
+                beat, heard = report["beat"], time.monotonic()
+            silent = time.monotonic() - heard > SILENCE  # whatever the server says of it
+            if absent > 3 or silent:
+                _end_kernel(line, report)  # the server may have started it anew
+                raise CatDogError(
+                    "the run's kernel is gone: the server was restarted, or was out of memory. "
+                    "Run the same command again; what was finished is not done again."
+                )
+            time.sleep(every)
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+def _draw(bars: dict, report: dict) -> None:
+    for chapter in report["chapters"]:
+        name = chapter["chapter"]
+        if chapter["state"] == "waiting" or chapter["cached"]:
+            continue
+        if name not in bars:
+            bars[name] = tqdm(total=chapter["cells"], desc=name, unit="cell")
+        bar = bars[name]
+        bar.update(chapter["cell"] - bar.n)
+        bar.refresh()
+        if chapter["state"] != "running" and not bar.disable:
+            bar.close()
+
+
+def fetch(line: Line, folder: str, report: dict) -> Path:
+    """Bring what a run made into `runs/remote/NAME`, and return that folder.
+
+    Each file arrives under a name that ends in .part and is checked before it gets its own. What
+    is there already is not fetched again.
+
+    Raises:
+        CatDogError: the disk is full, a file changed on its way, or another one is in its place.
+    """
+    if not re.fullmatch(r"[\w.-]+", report["name"]):
+        raise CatDogError(f"the server calls its run {report['name']!r}: that is no file name.")
+    into = paths.RUNS / "remote" / report["name"]
+    wanted = [(file, _inside(into, file["path"])) for file in report["files"]]
+    missing = []
+    for file, path in wanted:
+        if not path.exists():
+            missing.append((file, path))
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != file["sha256"]:
+            raise CatDogError(f"{path} is there but is another file. Move it away, then run again.")
+    total = sum(file["size"] for file, _ in missing)
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        if total > (free := shutil.disk_usage(into).free):
+            raise CatDogError(
+                f"{total / 1e6:,.0f} MB are to be fetched, but {into} has room for "
+                f"{free / 1e6:,.0f} MB. Make room, then run again."
+            )
+        with tqdm(total=total, desc="fetching", unit="B", unit_scale=True) as bar:
+            for file, path in missing:
+                _fetch(line, f"{folder}/runs/{file['path']}".lstrip("/"), file, path, bar)
+        part = into / "summary.json.part"
+        part.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        os.replace(part, into / "summary.json")
+    except OSError as error:
+        raise CatDogError(
+            f"{into} could not be written ({error.strerror or error}). Make room there, then run "
+            "again: what has arrived is not fetched again."
+        ) from error
+    return into
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of a file in a folder; a name that leads out of it is refused."""
+    path = folder / name
+    if ".." in Path(name).parts or not path.resolve().is_relative_to(folder.resolve()):
+        raise CatDogError(f"the server offers a file called {name!r}, which leads elsewhere.")
+    return path
+
+
+def _fetch(line: Line, source: str, file: dict, path: Path, bar) -> None:
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = bar.n
+
+    def step(jupyter: Jupyter) -> str:
+        bar.update(before - bar.n)  # begun anew after a broken connection
+        return jupyter.download(source, part, bar)
+
+    if line(step) != file["sha256"] or part.stat().st_size != file["size"]:
+        part.unlink()
+        raise CatDogError(f"{source} has changed on the server since the run. Run again.")
+    os.replace(part, path)

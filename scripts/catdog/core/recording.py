@@ -1,0 +1,69 @@
+"""Write down a result with the command, commit, machine and versions that made it; read it back."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from catdog.core import hardware, paths
+from catdog.core.resources import peak_memory_gb
+
+
+def versions() -> dict:
+    """Return the versions of Python and of the libraries a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in ("keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow"):
+        try:
+            found[package] = version(package)
+        except ModuleNotFoundError:
+            continue
+    return found
+
+
+def read_all(folder: str | Path | None = None) -> dict[str, dict]:
+    """Read the committed records of the reference runs: {file name without .json: record}."""
+    folder = Path(folder or paths.MODELS / "records")
+    return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("*.json"))}
+
+
+@cache
+def origin() -> dict:
+    """Return the command line and the git commit of this process, as far as they can be known.
+
+    The commit is that of the first call: a long run calls it when it begins.
+    """
+    found = {}
+    if Path(sys.argv[0]).stem in ("catdog", "__main__"):
+        found["command"] = shlex.join(["catdog", *sys.argv[1:]])
+    git = ("git", "-C", str(paths.ROOT), "describe", "--always", "--dirty", "--abbrev=40")
+    with contextlib.suppress(OSError):
+        said = subprocess.run([*git, "--exclude=*"], capture_output=True, text=True)
+        if said.returncode == 0:
+            found["commit"] = said.stdout.strip()
+    return found
+
+
+def write(path: str | Path, record: dict) -> None:
+    """Write a record as JSON, in one step; its origin, hardware, versions and date are added."""
+    full = {
+        **record,
+        **origin(),
+        "peak_memory_gb": round(peak_memory_gb(), 2),
+        "hardware": {**hardware.describe(), "matrix_gflops": hardware.matrix_rates()},
+        "versions": versions(),
+        "date": datetime.date.today().isoformat(),
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".json.part")
+    part.write_text(json.dumps(full, indent=1) + "\n", "utf-8")
+    os.replace(part, path)

@@ -1,0 +1,238 @@
+"""Get photos: drawn ones, Microsoft's archive, or Kaggle's, and organize them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import requests
+from tqdm.auto import tqdm
+from urllib3.exceptions import HTTPError
+
+from catdog import CatDogError, no_bar
+from catdog.data import manifests, organizing, sources, synthetic
+
+MICROSOFT_URL = (
+    "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
+    "kagglecatsanddogs_5340.zip"
+)
+MICROSOFT_SHA256 = "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
+COMPETITION = "dogs-vs-cats"
+NO_TOKEN = """\
+Kaggle did not accept a token from this computer. To get one:
+  1. Sign in at https://www.kaggle.com and accept the rules of the competition at
+     https://www.kaggle.com/competitions/dogs-vs-cats/rules
+  2. Under Settings, API, choose "Generate New Token".
+  3. Save it as ~/.kaggle/access_token (or set the environment variable KAGGLE_API_TOKEN).
+Then run this command again. Without an account: 'catdog data microsoft' has the same photos."""
+
+
+def sample(
+    root: str | Path = "data",
+    name: str = "sample",
+    n: int = 2000,
+    ratio: float = 0.2,
+    seed: int = 1,
+    progress: bool = True,
+) -> Path:
+    """Draw n cats and dogs, half and half, organize them in `root/name`, and return that folder.
+
+    The same seed gives the same bytes. See `organizing.organize` for the arguments and errors.
+    """
+    pairs = [(label, i) for label in manifests.LABELS for i in range((n + 1) // 2)]
+
+    def entries() -> list[sources.Entry]:
+        bar = tqdm(
+            zip(pairs, synthetic.jpegs(pairs, seed), strict=True),
+            total=len(pairs),
+            desc="drawing",
+            unit="picture",
+            disable=no_bar(progress),
+        )
+        return [
+            sources.Entry(f"{label}.{i}.jpg", label, lambda blob=blob: blob)
+            for (label, i), blob in bar
+        ]
+
+    source = sources.Source(f"drawn cats and dogs, version {synthetic.VERSION}", None, entries)
+    return organizing.organize(source, root, name, n, ratio, seed, progress)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def download(
+    url: str, path: str | Path, sha256: str, attempts: int = 5, progress: bool = True
+) -> Path:
+    """Download a file, going on where an earlier or broken download stopped, and check it.
+
+    The bytes gather in `path` + ".part", which becomes `path` only when its SHA-256 is right.
+
+    Raises:
+        CatDogError: the server cannot be reached, refuses, or breaks off `attempts` times without
+            sending anything; the file is not the one that was expected; the disk is full.
+    """
+    path = Path(path)
+    if path.exists():
+        if sha256_of(path) == sha256:
+            return path
+        raise CatDogError(
+            f"{path} is there but is not the file expected (its SHA-256 differs). "
+            "Move it away, then run again."
+        )
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(url, part, attempts, progress)
+    except OSError as error:
+        if isinstance(error, requests.RequestException):
+            raise CatDogError(
+                f"{url} could not be downloaded ({error.__class__.__name__}). Is this computer "
+                "online? What has come so far is kept; run again to go on."
+            ) from error
+        raise CatDogError(
+            f"{part} could not be written ({error.strerror or error}). Make room or choose "
+            "another folder with --root, then run again."
+        ) from error
+    if (found := sha256_of(part)) != sha256:
+        wrong = path.with_name(path.name + ".wrong")
+        os.replace(part, wrong)
+        raise CatDogError(
+            f"{url} sent another file than expected (SHA-256 {found[:12]}…, not {sha256[:12]}…). "
+            f"It is at {wrong}; it was not used. Run again to download it anew."
+        )
+    os.replace(part, path)
+    return path
+
+
+def _fetch(url: str, part: Path, attempts: int, progress: bool) -> None:
+    failures = 0
+    while True:
+        have = part.stat().st_size if part.exists() else 0
+        try:
+            headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
+            with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
+                if answer.status_code == 416 and have:  # nothing is left to send
+                    return
+                answer.raise_for_status()
+                if answer.status_code != 206:  # the server starts over
+                    have = 0
+                length = answer.headers.get("Content-Length")
+                total = have + int(length) if length else None
+                bar = tqdm(
+                    total=total,
+                    initial=have,
+                    unit="B",
+                    unit_scale=True,
+                    desc=part.stem,
+                    disable=no_bar(progress),
+                )
+                with bar, open(part, "ab" if have else "wb") as out:
+                    for chunk in answer.iter_content(2**18):
+                        out.write(chunk)
+                        bar.update(len(chunk))
+                        failures = 0
+            if total is None or part.stat().st_size >= total:
+                return
+            raise requests.ConnectionError("the connection closed early")
+        except requests.HTTPError as error:
+            code = error.response.status_code
+            if code < 500:
+                raise CatDogError(
+                    f"{url} was refused (HTTP {code}). The file may have moved: see the sources "
+                    "in data/README.md for others."
+                ) from error
+            failures += 1
+            if failures >= attempts:
+                raise
+        except requests.RequestException:
+            failures += 1
+            if failures >= attempts:
+                raise
+        time.sleep(min(2**failures, 30) / 10)
+
+
+def microsoft(
+    root: str | Path = "data",
+    name: str = "photos",
+    n: int | None = None,
+    ratio: float = 0.2,
+    seed: int = 1,
+    progress: bool = True,
+    url: str = MICROSOFT_URL,
+    sha256: str = MICROSOFT_SHA256,
+) -> Path:
+    """Download Microsoft's public archive of 25,000 photos (825 MB) and organize it."""
+    archive = download(
+        url, Path(root) / "downloads" / "kagglecatsanddogs_5340.zip", sha256, progress=progress
+    )
+    return organizing.organize(archive, root, name, n, ratio, seed, progress)
+
+
+def kaggle(
+    root: str | Path = "data",
+    name: str = "photos",
+    n: int | None = None,
+    ratio: float = 0.2,
+    seed: int = 1,
+    progress: bool = True,
+) -> Path:
+    """Download the competition's train.zip and test1.zip with Kaggle's client; organize the first.
+
+    Raises:
+        CatDogError: no valid token, rules not accepted, no network, or a broken archive.
+    """
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            from kaggle.api.kaggle_api_extended import KaggleApi
+
+            api = KaggleApi()
+            api.authenticate()
+    except ModuleNotFoundError:
+        raise CatDogError(
+            "Kaggle's client is not installed: pip install --require-hashes -r requirements/cpu.txt"
+        ) from None
+    except SystemExit:
+        raise CatDogError(NO_TOKEN) from None
+    except requests.RequestException as error:
+        raise CatDogError(
+            f"Kaggle could not be reached ({error.__class__.__name__}). Is this computer online? "
+            "Run again to go on."
+        ) from error
+    folder = Path(root) / "downloads" / "kaggle"
+    for file in ("train.zip", "test1.zip"):
+        if not (folder / file).exists() or (folder / f"{file}.kaggle-partial").exists():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                api.competition_download_file(COMPETITION, file, str(folder), quiet=not progress)
+            except requests.HTTPError as error:
+                code = error.response.status_code
+                raise CatDogError(
+                    f"Kaggle refused {file} (HTTP {code}). {NO_TOKEN}"
+                    if code in (401, 403, 404)
+                    else f"Kaggle answered HTTP {code} for {file}. Try again later."
+                ) from error
+            except (requests.RequestException, HTTPError, ValueError) as error:
+                raise CatDogError(
+                    f"{file} could not be downloaded ({error.__class__.__name__}). What has come "
+                    "so far is kept; run again to go on."
+                ) from error
+            except OSError as error:
+                raise CatDogError(
+                    f"{folder / file} could not be written ({error.strerror or error}). Make room "
+                    "or choose another folder with --root, then run again."
+                ) from error
+        if not zipfile.is_zipfile(folder / file):
+            raise CatDogError(
+                f"{folder / file} is not a whole archive. Move it away, then run again."
+            )
+    return organizing.organize(folder / "train.zip", root, name, n, ratio, seed, progress)

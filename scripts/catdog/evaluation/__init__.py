@@ -1,0 +1,1 @@
+"""How good a classifier is, how sure one can be of that, and what it looks at."""

@@ -1,0 +1,1 @@
+"""Using a trained model: on photos, for Kaggle, as ONNX, as a page in the browser."""

@@ -1,0 +1,314 @@
+"""A page on this computer: drop photos on it, see cat or dog, and where the network looked.
+
+FastAPI with a plain page, rather than Gradio or Streamlit: their pages load fonts and scripts from
+elsewhere and their servers keep uploads in temporary files, and this must work without a network
+and keep nothing. A photo comes as the body of a request, is read into memory up to a limit, is
+decoded if it has few enough pixels, and is gone when it is answered.
+
+What bounds the memory: READING photos are read and decoded at a time, WAITING small squares wait
+for the one thread that asks the model; who comes later is told to come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
+
+from catdog import CatDogError
+from catdog.data import sources
+from catdog.evaluation import attribution, metrics, ood
+from catdog.inference import prediction
+from catdog.models import saving
+
+HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")
+MAX_BYTES = 20 * 2**20
+READING, WAITING, BATCH = 4, 512, 16
+PATIENCE = 30.0  # seconds between two pieces of a photo that is being sent
+PAGE = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass
+class _Job:
+    photo: np.ndarray
+    explain: bool
+    answer: Future = field(default_factory=Future)
+
+
+class Busy(CatDogError):
+    """Too many photos wait already."""
+
+
+class Judge:
+    """The one thread that asks the model: it takes what waits, up to a batch, and answers."""
+
+    def __init__(self, model: keras.Model, refuse: ood.OODDetector | None = None):
+        self.model, self.refuse = model, refuse
+        self.size = model.inputs[0].shape[1]
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._work, daemon=True, name="judge")
+        self._thread.start()
+
+    def ask(self, photo: np.ndarray, explain: bool) -> Future:
+        """Return a promise of the answer for a photo, uint8 (size, size, 3).
+
+        Raises:
+            Busy: WAITING photos wait already.
+        """
+        job = _Job(photo, explain)
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            raise Busy(f"{WAITING} photos are waiting already: try again in a moment.") from None
+        return job.answer
+
+    def close(self) -> None:
+        """Answer what still waits, then stop."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch, last = [job], False
+            while len(batch) < BATCH and not last:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                last = job is None
+                batch += [] if last else [job]
+            self._judge([job for job in batch if job.answer.set_running_or_notify_cancel()])
+            if last:
+                return
+
+    def _judge(self, batch: list[_Job]) -> None:
+        started = time.perf_counter()
+        try:
+            photos = np.stack([job.photo for job in batch]) if batch else []
+            found = prediction.answer(self.model, photos, self.refuse) if batch else []
+        except Exception as error:
+            for job in batch:
+                job.answer.set_exception(error)
+            return
+        each = (time.perf_counter() - started) / max(1, len(batch))
+        for job, (dog, strange) in zip(batch, found, strict=True):
+            begun = time.perf_counter()
+            try:
+                heat = _heat(self.model, job.photo, int(dog >= 0.5)) if job.explain else None
+                seconds = each + time.perf_counter() - begun
+                label = "neither" if strange else "dog" if dog >= 0.5 else "cat"
+                job.answer.set_result(
+                    {"label": label, "dog": dog, "heat": heat, "seconds": round(seconds, 4)}
+                )
+            except Exception as error:
+                job.answer.set_exception(error)
+
+
+def _heat(model: keras.Model, photo: np.ndarray, label: int) -> str | None:
+    """Where the network looked, as a PNG to lay over the photo: clear where it did not."""
+    try:
+        heat = attribution.grad_cam(model, photo, label)
+    except CatDogError:  # a model without feature maps
+        return None
+    colours = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    clear = np.dstack([colours, (200 * np.sqrt(heat)).astype(np.uint8)])
+    return base64.b64encode(cv2.imencode(".png", clear)[1].tobytes()).decode()
+
+
+def _refuse(status: int, why: str, **headers: str) -> JSONResponse:
+    return JSONResponse({"error": why}, status, headers=headers)
+
+
+async def _body(request: Request) -> bytes:
+    """Read a request's body, but never more than MAX_BYTES of it.
+
+    Raises:
+        prediction.TooLarge: it is, or says that it is, larger.
+        TimeoutError: nothing came for PATIENCE seconds.
+    """
+    too_large = prediction.TooLarge(f"this file has more than {MAX_BYTES / 2**20:.0f} MB.")
+    if int(request.headers.get("content-length") or 0) > MAX_BYTES:
+        raise too_large
+    blob, pieces = bytearray(), request.stream()
+    while True:
+        try:
+            blob += await asyncio.wait_for(anext(pieces), PATIENCE)
+        except StopAsyncIteration:
+            return bytes(blob)
+        if len(blob) > MAX_BYTES:
+            raise too_large
+
+
+def app(judge: Judge) -> FastAPI:
+    """Build the server's application: the page, and `POST /predict`, whose body is a photo."""
+    built = FastAPI(
+        docs_url=None,  # its pages would load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    files = resources.files("catdog.inference") / "static"
+    page = {path: ((files / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
+    reading = asyncio.Semaphore(READING)
+    decoders = ThreadPoolExecutor(2, "decoder")
+
+    @built.middleware("http")
+    async def guard(request: Request, call_next):
+        """Answer only this page, on this computer: no other site may reach it through a browser."""
+        host = request.headers.get("host", "")
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site", "none")
+        if host.rpartition(":")[0] not in NAMES and host not in NAMES:
+            answer = _refuse(421, "this server answers to 127.0.0.1 and localhost only.")
+        elif request.method != "GET" and (
+            origin not in (None, f"http://{host}") or site not in ("same-origin", "none")
+        ):
+            answer = _refuse(403, "only this server's own page may send photos.")
+        else:
+            answer = await call_next(request)
+        answer.headers.update(HEADERS)
+        return answer
+
+    def static(path):
+        body, kind = page[path]
+        return lambda: Response(body, media_type=kind)
+
+    for path in page:
+        built.get(path)(static(path))
+
+    @built.post("/predict")
+    async def predict(request: Request, heat: bool = True):
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            return _refuse(415, "send the photo itself as the body, as curl --data-binary does.")
+        try:
+            async with reading:
+                blob = await _body(request)
+                if not blob:
+                    return _refuse(400, "the photo is empty.")
+                photo = await asyncio.get_running_loop().run_in_executor(
+                    decoders, prediction.read_photo, blob, judge.size
+                )
+                del blob
+            return await asyncio.wrap_future(judge.ask(photo, heat))
+        except ClientDisconnect:
+            return _refuse(400, "the photo did not come to its end.")
+        except TimeoutError:
+            return _refuse(408, f"nothing came for {PATIENCE:g} seconds.", Connection="close")
+        except prediction.TooLarge as error:
+            return _refuse(413, _sentence(error), Connection="close")
+        except Busy as error:
+            return _refuse(503, _sentence(error), **{"Retry-After": "1"})
+        except CatDogError as error:
+            return _refuse(415, _sentence(error))
+
+    @built.get("/limits")
+    async def limits():
+        return {
+            "bytes": MAX_BYTES,
+            "pixels": sources.MAX_PIXELS,
+            "suffixes": sorted(prediction.SUFFIXES),
+        }
+
+    return built
+
+
+def _sentence(error: CatDogError) -> str:
+    return str(error)[0].upper() + str(error)[1:]
+
+
+def _listen(port: int) -> socket.socket:
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        found.close()
+        why = getattr(error, "strerror", None) or "no such port"
+        raise CatDogError(
+            f"port {port} cannot be used ({why}). Name another one: --port 8001, or --port 0 for "
+            "any that is free."
+        ) from None
+    return found
+
+
+@contextlib.contextmanager
+def _prepared(model: keras.Model, refuse: ood.OODDetector | None, port: int) -> Iterator:
+    listening = _listen(port)
+    judge = Judge(model, refuse)
+    try:
+        blank = np.zeros((judge.size, judge.size, 3), np.uint8)
+        for n in (1, BATCH):  # compiles what the first photos would have to wait for
+            prediction.answer(model, np.stack([blank] * n), refuse)
+        judge.ask(blank, True).result()
+        config = uvicorn.Config(app(judge), log_level="warning", access_log=False, lifespan="off")
+        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        yield uvicorn.Server(config), listening, address
+    finally:
+        judge.close()
+        listening.close()
+
+
+@contextlib.contextmanager
+def running(
+    model: keras.Model, refuse: ood.OODDetector | None = None, port: int = 0
+) -> Iterator[str]:
+    """Run the server in this process, in the background, for a `with` block: gives its address."""
+    with _prepared(model, refuse, port) as (server, listening, address):
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        try:
+            yield address
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def serve(path: str | Path | None = None, port: int = 8000, refuse: bool = True) -> None:
+    """Run the server until it is stopped with Ctrl-C.
+
+    Raises:
+        CatDogError: the model cannot be read, or the port is taken.
+    """
+    model = saving.load_model(path)
+    known = ood.load(path or saving.DEFAULT) if refuse else None
+    with _prepared(model, known, port) as (server, listening, address):
+        print(f"Open {address} in a browser of this computer. Ctrl-C stops it.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run([listening])
+    print(f"\nStopped. Peak memory: {metrics.peak_memory_gb():.1f} GB.")

@@ -1,0 +1,130 @@
+"""The file that Kaggle's competition asks for: a probability of dog for each test photo."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+import keras
+from tqdm.auto import tqdm
+
+from catdog import CatDogError, no_bar
+from catdog.data import sources
+from catdog.inference import prediction
+
+CLIP = 0.0025  # the best for a model that is always sure, and wrong once in 400 answers
+
+
+def test_photos(source: str | Path) -> list[tuple[int, str, Callable[[], bytes]]]:
+    """List the test photos of an archive or folder: (id, name, how to read it), sorted by id.
+
+    A test photo is named by its number: `test/12.jpg`, `test1/12.jpg`, `12.jpg`.
+
+    Raises:
+        CatDogError: the source is missing, damaged or unsafe, holds no test photo, or holds two of
+            one number.
+    """
+    source, found = Path(source), {}
+    for name, read in _entries(source):
+        number = re.fullmatch(r"(\d+)\.jpe?g", PurePosixPath(name).name, re.IGNORECASE)
+        if number is None or "__MACOSX" in name:
+            continue
+        number = int(number[1])
+        if number in found:
+            raise CatDogError(f"{source}: two photos have the number {number}. Keep one of them.")
+        found[number] = (name, read)
+    if not found:
+        raise CatDogError(
+            f"{source}: no photo named by a number, such as test/1.jpg, in it. Kaggle's test.zip "
+            "or test1.zip is what is expected here."
+        )
+    return [(number, *found[number]) for number in sorted(found)]
+
+
+def _entries(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    if not source.exists():
+        raise CatDogError(f"{source}: no such file or folder. Give the path of your test.zip.")
+    if source.is_dir():
+        files = sorted(p for p in source.rglob("*") if p.is_file())
+        yield from ((p.relative_to(source).as_posix(), p.read_bytes) for p in files)
+        return
+    try:
+        archive = zipfile.ZipFile(source)
+    except zipfile.BadZipFile:
+        raise CatDogError(
+            f"{source}: not a whole zip archive (a download that broke off?). Get it again."
+        ) from None
+    yield from sources.zip_entries(archive, source)
+
+
+def submit(
+    model: keras.Model,
+    source: str | Path,
+    out: str | Path,
+    clip: float = CLIP,
+    batch_size: int = 64,
+    progress: bool = True,
+) -> list[tuple[int, str]]:
+    """Write a submission: a line `id,label` a test photo, the label its probability of dog.
+
+    The competition is judged by log loss, to which one answer that is sure and wrong does endless
+    harm; so probabilities are pulled into [clip, 1 - clip]. A photo that cannot be read gets 0.5.
+    Memory does not grow with the number of photos. The file appears when it is complete.
+
+    Returns:
+        the photos that could not be read: (id, why).
+
+    Raises:
+        CatDogError: `out` exists already, the clip is not in [0, 0.5), or the source is unusable.
+    """
+    out = Path(out)
+    if not 0 <= clip < 0.5:
+        raise CatDogError(f"a clip of {clip:g}: it must be at least 0 and below 0.5.")
+    if out.exists():
+        raise CatDogError(f"{out} exists already and is left as it is: name another file.")
+    if not out.parent.is_dir():
+        raise CatDogError(f"{out.parent}: no such folder to write {out.name} into.")
+    photos, size, broken = test_photos(source), model.inputs[0].shape[1], []
+
+    def read(photo):
+        number, name, get = photo
+        try:
+            return prediction.read_photo(get(), size)
+        except CatDogError as error:
+            return CatDogError(str(error).replace("this file", name, 1))
+        except Exception as error:  # zip files break in many ways
+            return CatDogError(f"{name} cannot be read ({error}).")
+
+    part = out.with_name(out.name + ".part")
+    try:
+        with (
+            open(part, "w", newline="", encoding="utf-8") as stream,
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            tqdm(total=len(photos), unit="photo", disable=no_bar(progress)) as bar,
+        ):
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(("id", "label"))
+            for at in range(0, len(photos), batch_size):
+                some = photos[at : at + batch_size]
+                found = list(pool.map(read, some))
+                whole = [photo for photo in found if not isinstance(photo, CatDogError)]
+                dogs = iter(prediction.predict(model, whole) if whole else ())
+                for (number, *_), photo in zip(some, found, strict=True):
+                    if isinstance(photo, CatDogError):
+                        broken.append((number, str(photo)))
+                        writer.writerow((number, 0.5))
+                    else:
+                        dog = min(max(float(next(dogs)), clip), 1 - clip)
+                        writer.writerow((number, f"{dog:.6f}"))
+                bar.update(len(some))
+        os.replace(part, out)
+    except OSError as error:
+        raise CatDogError(f"{out} could not be written: {error.strerror or error}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return broken

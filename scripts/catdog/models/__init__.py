@@ -1,0 +1,1 @@
+"""The networks, the pretrained backbones with their features, and model files."""

@@ -1,0 +1,1 @@
+"""Many trainings compared: one change at a time, a search, VGG16 step by step."""

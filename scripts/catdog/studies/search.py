@@ -1,0 +1,361 @@
+"""A search for good settings, with a budget, that survives a kill: chapter 11."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import optuna
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+from catdog import CatDogError, no_bar
+from catdog.core import paths
+from catdog.data import loading, manifests
+from catdog.data.augmentation import Augmentation
+from catdog.studies import ablation
+from catdog.studies.ablation import ExperimentConfig, TrainingBudget
+from catdog.training import config
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a trial of the search trains on, and for how long.
+
+    Attributes:
+        learn, judge: how many of the training photos a trial learns from, and is judged by.
+        size: the photos' side, in pixels.
+        minutes: the budget of a search (see `clock`).
+    """
+
+    learn: int
+    judge: int
+    size: int
+    epochs: int
+    minutes: float
+
+
+PLANS = {
+    "sample": Plan(learn=1200, judge=400, size=48, epochs=4, minutes=0.5),
+    "full": Plan(learn=2000, judge=1000, size=64, epochs=4, minutes=3.0),
+}
+WAYS = ("tpe", "random")
+START = ExperimentConfig(optimizer="adamw", weight_decay=0.004, dropout=0.5)
+
+
+def suggest(trial: optuna.Trial, size: int = 64) -> tuple[ExperimentConfig, int]:
+    """Let a trial choose its settings: the space that is searched. Returns setup, batch size."""
+    rate = trial.suggest_float("rate", 1e-4, 3e-2, log=True)
+    decay = trial.suggest_float("weight decay", 1e-4, 1.0, log=True)
+    dropout = trial.suggest_float("dropout", 0.0, 0.7)
+    filters = trial.suggest_int("filters", 8, 64, log=True)
+    strength = trial.suggest_float("augmentation", 0.0, 1.0)
+    batch = trial.suggest_categorical("batch size", [16, 32, 64, 128])
+    setup = ExperimentConfig(
+        size=size,
+        filters=(filters, filters, 2 * filters),
+        dropout=dropout,
+        optimizer="adamw",
+        rate=rate,
+        weight_decay=decay,
+        augmentation=augmentation(strength),
+    )
+    return setup, batch
+
+
+def augmentation(strength: float) -> Augmentation:
+    """Return the augmentation of a strength from 0, mirror images alone, to 1."""
+    return Augmentation(
+        shear=15 * strength,
+        zoom=0.4 * strength,
+        rotate=20 * strength,
+        shift=0.15 * strength,
+        brightness=0.4 * strength,
+        contrast=0.4 * strength,
+    )
+
+
+def clock() -> float:
+    """Return the seconds that the budget counts.
+
+    On a processor they are its own, all cores added up, which others who use the machine do not
+    lengthen; with a GPU they are those of the clock on the wall.
+    """
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    return time.perf_counter() if gpu else time.process_time()
+
+
+def inner_split(labels: np.ndarray, learn: int, judge: int, seed: int = 0):
+    """Return positions to learn from, and others to judge by, half of each cats, at random.
+
+    All are training photos: the validation photos stay unseen until the end.
+    """
+    rng = np.random.default_rng(seed)
+    classes = [rng.permutation(np.flatnonzero(labels == k)) for k in (0, 1)]
+    if min(map(len, classes)) < (learn + judge) // 2:
+        raise CatDogError(
+            f"the search takes {learn + judge:,} training photos, half of them cats, but there are "
+            f"only {len(classes[0]):,} cats and {len(classes[1]):,} dogs."
+        )
+    cut, end = learn // 2, (learn + judge) // 2
+    parts = [np.concatenate([k[a:b] for k in classes]) for a, b in ((0, cut), (cut, end))]
+    return tuple(np.sort(part) for part in parts)
+
+
+class Report(keras.callbacks.Callback):
+    """After each epoch: judge, write the loss and the cost down, and stop a trial without hope."""
+
+    def __init__(self, trial: optuna.Trial, images: np.ndarray, labels: np.ndarray, start: float):
+        super().__init__()
+        self.trial, self.images, self.labels, self.start = trial, images, labels, start
+        self.pruned = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        found = ablation.evaluate(self.model, self.images, self.labels)
+        self.trial.report(found["log_loss"], epoch + 1)
+        self.trial.set_user_attr("accuracy", found["accuracy"])
+        self.trial.set_user_attr("cost", clock() - self.start)
+        if self.trial.should_prune():
+            self.pruned = self.model.stop_training = True
+
+
+def storage(file: Path) -> optuna.storages.BaseStorage:
+    """Open, or make, the SQLite file that holds every trial as soon as it is known."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return optuna.storages.RDBStorage(
+        f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": 60}}
+    )
+
+
+def open_study(way: str, seed: int, file: Path) -> optuna.Study:
+    """Open a study, or begin it; what a kill interrupted is marked so and put first in the queue.
+
+    "tpe" proposes what did well so far (Bergstra et al. 2011) and stops trials that are worse than
+    the median at the same epoch; "random" draws at random and lets all of them end.
+    """
+    if way not in WAYS:
+        raise CatDogError(f"no way to search is called {way!r}. The ways: {', '.join(WAYS)}.")
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+    study = optuna.create_study(
+        study_name=f"{way}-{seed}",
+        storage=storage(file),
+        direction="minimize",
+        pruner=pruner if way == "tpe" else optuna.pruners.NopPruner(),
+        load_if_exists=True,
+    )
+    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
+    return study
+
+
+def sampler(way: str, seed: int, number: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler of a trial. Its chance depends on nothing but seed and number.
+
+    So a search that was interrupted goes on as if it had not been.
+    """
+    own = int(np.random.default_rng((seed, number)).integers(2**31))
+    if way == "random":
+        return optuna.samplers.RandomSampler(seed=own)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(seed=own, n_startup_trials=8, multivariate=True)
+
+
+def spent(study: optuna.Study) -> float:
+    """Return the seconds that a study's trials have cost, the interrupted ones too."""
+    return sum(trial.user_attrs.get("cost", 0.0) for trial in study.get_trials(deepcopy=False))
+
+
+def search(
+    way: str,
+    photos: tuple[np.ndarray, np.ndarray],
+    plan: Plan,
+    file: str | Path,
+    seed: int = 1,
+    progress: bool = True,
+) -> optuna.Study:
+    """Search until the budget is spent: the trial that exceeds it is the last one.
+
+    Args:
+        way: "tpe" or "random".
+        photos: the training photos, uint8 images (n, size, size, 3), and labels (n,).
+        file: of the storage. Call it again after a kill, and it goes on.
+    """
+    learn, judge = inner_split(photos[1], plan.learn, plan.judge)
+    images, labels = photos
+    learn, judge = (images[learn], labels[learn]), (images[judge], labels[judge])
+    study = open_study(way, seed, Path(file))
+    budget = 60 * plan.minutes
+    form = "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s{postfix}"
+    with tqdm(
+        total=budget, desc=f"{way}, seed {seed}", bar_format=form, disable=no_bar(progress)
+    ) as bar:
+        while (used := spent(study)) < budget:
+            bar.update(min(used, budget) - bar.n)
+            study.sampler = sampler(way, seed, len(study.get_trials(deepcopy=False)))
+            trial = study.ask()
+            start = clock()
+            setup, batch = suggest(trial, plan.size)
+            keras.utils.clear_session(free_memory=True)
+            report = Report(trial, *judge, start)
+            length = TrainingBudget(plan.epochs, batch, seeds=1)
+            ablation.fit(setup, learn, length, trial.number, [report])
+            trial.set_user_attr("cost", clock() - start)
+            if report.pruned:
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            else:
+                last = study.trials[trial.number].intermediate_values[plan.epochs]
+                study.tell(trial, last if np.isfinite(last) else 1e3)
+            bar.set_postfix_str(f"trials {trial.number + 1}, best log loss {best_value(study):.3f}")
+        bar.update(budget - bar.n)
+    return study
+
+
+def best_value(study: optuna.Study) -> float:
+    """Return the lowest loss of the trials that ended, infinity for none."""
+    return min((trial.value for trial in ended(study)), default=float("inf"))
+
+
+def ended(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials that were trained to the end."""
+    return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+
+
+def rows(study: optuna.Study) -> list[dict]:
+    """Return the trials for a record: settings, loss of each epoch, loss at the end, cost."""
+    return [
+        {
+            "number": trial.number,
+            "state": trial.state.name.lower(),
+            "settings": trial.params,
+            "losses": [round(v, 5) for _, v in sorted(trial.intermediate_values.items())],
+            "loss": trial.value,
+            "accuracy": trial.user_attrs.get("accuracy"),
+            "cost": round(trial.user_attrs.get("cost", 0.0), 2),
+        }
+        for trial in study.get_trials(deepcopy=False)
+    ]
+
+
+def importance(study: optuna.Study) -> dict[str, float]:
+    """Return each setting's share of what makes a trial good (PED-ANOVA, arXiv 2304.10255)."""
+    if len(ended(study)) < 4:
+        return {}
+    found = optuna.importance.get_param_importances(study)
+    return {name: round(float(share), 4) for name, share in found.items()}
+
+
+def final(settings: dict | None, train_set, validation_set, plan: Plan, seeds: int) -> list[dict]:
+    """Train with settings, on all that a search had, and judge by photos that it never saw.
+
+    Args:
+        settings: of a trial; None for those that one would start with.
+    """
+    if settings is None:
+        setup, batch = replace(START, size=plan.size), 32
+    else:
+        setup, batch = suggest(optuna.trial.FixedTrial(settings), plan.size)
+    photos = np.concatenate(inner_split(train_set[1], plan.learn, plan.judge))
+    some = train_set[0][photos], train_set[1][photos]
+    found = []
+    for seed in range(1, seeds + 1):
+        keras.utils.clear_session(free_memory=True)
+        model, cost = ablation.fit(setup, some, TrainingBudget(plan.epochs, batch, 1), seed)
+        result = ablation.evaluate(model, *validation_set)
+        keep = ("n", "accuracy", "interval", "log_loss")
+        found.append({"seed": seed, **{k: result[k] for k in keep}, "cost": cost["cpu_seconds"]})
+    return found
+
+
+def run(
+    scale: str | None = None,
+    ways=WAYS,
+    minutes: float | None = None,
+    seeds: int = 1,
+    folder: str | Path | None = None,
+    progress: bool = True,
+) -> dict:
+    """Search in each way with each seed, judge the best of each at last, and return the record.
+
+    All of it is kept in the folder, by default runs/search: call it again after a kill, or with
+    more minutes, and it goes on.
+    """
+    chosen = config.scale(scale)
+    plan, reference = PLANS[chosen.name], manifests.reference(chosen.folder)
+    if minutes is not None:
+        if not minutes > 0:
+            raise CatDogError(f"a budget of {minutes:g} minutes: it must be more than nothing.")
+        plan = replace(plan, minutes=minutes)
+    kept = {k: v for k, v in asdict(plan).items() if k != "minutes"}
+    kept |= {"photos": reference["manifest_sha256"], "precision": ablation.precision()}
+    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+    file = Path(folder or paths.RUNS / "search") / f"{chosen.name}-{digest}.db"
+    train_set = loading.load(chosen.folder, "train", plan.size, progress)[:2]
+    studies = {
+        (way, seed): search(way, train_set, plan, file, seed, progress)
+        for seed in range(1, seeds + 1)
+        for way in ways
+    }
+    validation_set = loading.load(chosen.folder, "validation", plan.size, progress)[:2]
+    finals = file.with_suffix(".final")
+    finals.mkdir(exist_ok=True)
+
+    def judged(settings) -> list[dict]:
+        name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        note = finals / f"{name}.json"
+        if not note.exists():
+            part = note.with_suffix(".json.part")
+            part.write_text(json.dumps(final(settings, train_set, validation_set, plan, 3)))
+            os.replace(part, note)
+        return json.loads(note.read_text("utf-8"))
+
+    found = []
+    for (way, seed), study in tqdm(
+        studies.items(), desc="final check", unit="search", disable=no_bar(progress)
+    ):
+        best = study.best_trial
+        found.append(
+            {
+                "way": way,
+                "seed": seed,
+                "trials": rows(study),
+                "best": best.number,
+                "importance": importance(study),
+                "final": judged(best.params),
+            }
+        )
+    return {
+        "what": f"catdog search --scale {chosen.name} --minutes {plan.minutes:g} --seeds {seeds}",
+        "dataset": reference,
+        "plan": asdict(plan),
+        "precision": ablation.precision(),
+        "start": {"settings": asdict(START), "batch_size": 32, "final": judged(None)},
+        "searches": found,
+    }
+
+
+def table(record: dict) -> str:
+    """Return the record as lines: way, trials, best loss inside, accuracy on the unseen photos."""
+
+    def outside(runs) -> str:
+        return f"{np.mean([r['accuracy'] for r in runs]):8.1%}  {len(runs)} seeds"
+
+    lines = [f"{'search':12} {'trials':>6} {'pruned':>6} {'best loss':>10}  accuracy on new photos"]
+    for one in record["searches"]:
+        trials = one["trials"]
+        pruned = sum(t["state"] == "pruned" for t in trials)
+        best = trials[one["best"]]["loss"]
+        name = f"{one['way']}, {one['seed']}"
+        lines.append(f"{name:12} {len(trials):6} {pruned:6} {best:10.4f}  {outside(one['final'])}")
+    start = record["start"]["final"]
+    return "\n".join([*lines, f"{'no search':12} {'':24}  {outside(start)}"])

@@ -1,0 +1,1 @@
+"""Recipes, the loop that trains by them, and classifiers on pretrained backbones."""

@@ -1,0 +1,233 @@
+"""Train with progress bars, early stopping, the best weights kept, and resuming after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm.keras import TqdmCallback
+
+from catdog import CatDogError, no_bar
+from catdog.core import distribution, paths
+from catdog.data import batching, imaging
+from catdog.training import optimizers, recipes
+
+
+class _State(keras.callbacks.Callback):
+    """After each epoch, save everything that the rest of the run depends on, in one step."""
+
+    def __init__(self, folder: Path, log: dict, seed: int, keep: str):
+        super().__init__()
+        self.folder, self.log, self.seed, self.keep = folder, log, seed, keep
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Keras does not save where dropout's random numbers stand: begin each epoch anew
+        for i, layer in enumerate(self.model.layers):
+            if hasattr(layer, "seed_generator"):
+                layer.seed_generator.state.assign([self.seed + 1000 * i, epoch])
+        self.started = time.perf_counter(), time.process_time()
+
+    def _must_be_finite(self, epoch: int, logs: dict) -> None:
+        lost = [f"{k} is {v}" for k, v in logs.items() if "loss" in k and not math.isfinite(v)]
+        if lost:
+            before = _latest(self.folder)
+            raise CatDogError(
+                f"the {' and the '.join(lost)} in epoch {epoch + 1}: the weights grew without "
+                "bound. Train with a smaller learning rate or with precision float32, in another "
+                f"folder. {f'The epoch before is kept: {before}' if before else 'None is kept'}."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._must_be_finite(epoch, logs)
+        logs = {
+            **logs,
+            **{
+                k.replace(optimizers.LOSS, "loss"): logs[k]
+                for k in logs
+                if k.endswith(optimizers.LOSS)
+            },
+        }
+        for name, value in logs.items():
+            if not name.endswith(optimizers.LOSS):
+                self.log["history"].setdefault(name, []).append(float(value))
+        self.log["seconds"].append(time.perf_counter() - self.started[0])
+        self.log["processor_seconds"].append(time.process_time() - self.started[1])
+        new = self.folder / f"epoch-{epoch + 1:04d}.part"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        loss = logs.get("val_loss", -epoch)  # without validation photos the last epoch is kept
+        better = loss < self.log["best_loss"]
+        if better:
+            self.log |= {"best_loss": float(loss), "best_epoch": epoch + 1, "wait": 0}
+        else:
+            self.log["wait"] += 1
+        if better or self.keep == "last":
+            kept = self._averaged() if self._optimizer().use_ema else self.model.get_weights()
+            _save_arrays(new / "kept.npz", kept)
+        else:
+            shutil.copy(self.folder / f"epoch-{epoch:04d}" / "kept.npz", new / "kept.npz")
+        self.model.save(new / "model.keras")
+        (new / "log.json").write_text(json.dumps(self.log), "utf-8")
+        os.replace(new, new.with_suffix(""))
+        shutil.rmtree(self.folder / f"epoch-{epoch:04d}", ignore_errors=True)
+
+    def _optimizer(self):
+        """The recipe's optimizer; with float16 Keras wraps it, to scale the loss."""
+        return getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+
+    def _averaged(self) -> list[np.ndarray]:
+        """The model's weights with the running averages in place of the trained ones."""
+        own = self._optimizer()
+        pairs = zip(own._trainable_variables, own._model_variables_moving_average, strict=True)
+        average = {id(variable): mean for variable, mean in pairs}
+        return [keras.ops.convert_to_numpy(average.get(id(v), v)) for v in self.model.weights]
+
+
+def _save_arrays(path: Path, arrays: list[np.ndarray]) -> None:
+    np.savez(path, **{f"{i:03d}": array for i, array in enumerate(arrays)})
+
+
+def _fingerprint(*sets) -> str:
+    """A hash of the labels and of every hundredth photo."""
+    digest = hashlib.sha256()
+    for images, labels in filter(None, sets):
+        digest.update(np.ascontiguousarray(images[::100]))
+        digest.update(np.asarray(labels, np.int32).tobytes())
+    return digest.hexdigest()
+
+
+def _latest(folder: Path) -> Path | None:
+    done = sorted(p for p in folder.glob("epoch-*") if not p.name.endswith(".part"))
+    return done[-1] if done else None
+
+
+class _Stop(keras.callbacks.Callback):
+    def __init__(self, patience: int | None, log: dict):
+        super().__init__()
+        self.patience, self.log = patience, log
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.patience is not None and self.log["wait"] > self.patience:
+            self.model.stop_training = True
+
+
+def train(
+    build,
+    recipe: recipes.Recipe,
+    train_set: tuple[np.ndarray, np.ndarray],
+    validation_set: tuple[np.ndarray, np.ndarray] | None,
+    run: str | Path | None = None,
+    seed: int = 1,
+    progress: bool = True,
+    devices: int | str | list[str] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> tuple[keras.Model, dict]:
+    """Train the network that `build()` returns and return it with the weights kept, and a log.
+
+    Everything stands in the folder `run` after each epoch: call it again after a kill, at any
+    point, and it goes on from the last whole epoch to the same result as an unbroken run. A folder
+    of a finished run gives its result at once; one of other settings is refused, not overwritten.
+
+    Args:
+        train_set, validation_set: uint8 images (n, h, w, 3) and labels (n,), as from
+            `loading.load`. Without validation photos the last epoch's weights are kept.
+        run: by default a folder of `runs/` that is named after the settings and the photos.
+        devices: how many share each batch, or "all", or their names (see `distribution.choose`).
+            Their number is none of the settings: a run may go on on another number of them.
+        callbacks: further ones for `fit`, such as `keras.callbacks.CSVLogger`. They only look on:
+            they are none of the settings.
+
+    Returns:
+        the model, which computes in float32 whatever it was trained in, and the log: the history
+        {name: [a value an epoch]}, the seconds of each epoch, by the clock and of the processor
+        (all cores added up, which other work and pauses do not change), the best epoch.
+
+    Raises:
+        CatDogError: a loss becomes infinite or not a number. The epochs before are kept.
+    """
+    recipe = recipes.with_native_precision(recipe)
+    chosen = distribution.choose(devices, recipe.batch_size)
+    network = build()
+    settings = {
+        **asdict(recipe),
+        "seed": seed,
+        "network": [list(w.shape) for w in network.weights],
+        "photos": _fingerprint(train_set, validation_set),
+    }
+    learning = {id(w) for w in network.trainable_weights}
+    if frozen := [i for i, w in enumerate(network.weights) if id(w) not in learning]:
+        settings["frozen"] = frozen
+    settings = json.loads(json.dumps(settings))
+    if run is None:
+        digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+        run = paths.RUNS / f"cnn-{digest[:12]}"
+    run = Path(run)
+    run.mkdir(parents=True, exist_ok=True)
+    note = run / "settings.json"
+    if note.exists() and json.loads(note.read_text("utf-8")) != settings:
+        raise CatDogError(f"{run} holds a run with other settings. Name another folder for this.")
+    note.write_text(json.dumps(settings, indent=1), "utf-8")
+    steps = math.ceil(len(train_set[0]) / recipe.batch_size)
+    policy = keras.config.dtype_policy()
+    with contextlib.ExitStack() as undo:
+        undo.callback(keras.config.set_dtype_policy, policy)
+        undo.enter_context(distribution.strategy_scope(chosen))
+        keras.config.set_dtype_policy(recipe.precision)
+        last = _latest(run)
+        if last is None:
+            keras.utils.set_random_seed(seed)
+            model, epoch, optimizer = build(), 0, None
+            log = {"history": {}, "seconds": [], "processor_seconds": []}
+            log |= {"best_loss": math.inf, "best_epoch": 0, "wait": 0}
+        else:
+            log = json.loads((last / "log.json").read_text("utf-8"))
+            known = {"OneCycle": optimizers.OneCycle}
+            model = keras.models.load_model(last / "model.keras", custom_objects=known)
+            epoch, optimizer = len(log["seconds"]), model.optimizer
+        optimizers.compile_model(model, recipe, steps, optimizer, weighted=bool(chosen))
+        stopped = recipe.patience is not None and log["wait"] > recipe.patience
+        if epoch < recipe.epochs and not stopped:
+            own = [_State(run, log, seed, recipe.keep), _Stop(recipe.patience, log)]
+            if recipe.ema is not None and validation_set is not None:  # to be judged by
+                own.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+            if not no_bar(progress):
+                own.append(TqdmCallback(verbose=1, initial=epoch))
+            batches = batching.training_batches(
+                *train_set,
+                recipe.batch_size,
+                recipe.augmentation,
+                seed,
+                epoch,
+                sizes=recipe.size if recipe.sizes else None,
+            )
+            if validation_set and recipe.sizes:
+                images = imaging.resized(validation_set[0], recipe.final_size)
+                validation_set = images, validation_set[1]
+            judging = validation_set and batching.validation_batches(*validation_set)
+            if chosen:
+                batches = distribution.pad_batches(batches, len(chosen))
+                judging = judging and distribution.pad_batches(judging, len(chosen))
+            model.fit(
+                batches,
+                initial_epoch=epoch,
+                epochs=recipe.epochs,
+                steps_per_epoch=steps,
+                validation_data=judging,
+                callbacks=[*own, *callbacks],
+                shuffle=False,
+                verbose=0,
+            )
+    model = build()
+    with np.load(_latest(run) / "kept.npz") as kept:
+        model.set_weights([kept[name] for name in sorted(kept.files)])
+    return model, log

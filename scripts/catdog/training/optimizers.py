@@ -1,0 +1,121 @@
+"""What Keras does not have: Keras 2.0.8's RMSprop, Muon for convolutions, a one-cycle rate."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from catdog import CatDogError
+from catdog.core import distribution
+from catdog.training import recipes
+
+
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up over the first tenth of the steps, then half a cosine to zero."""
+
+    def __init__(self, peak: float, steps: int):
+        self.peak, self.steps = peak, steps
+
+    def __call__(self, step):
+        part = keras.ops.cast(step, "float32") / self.steps
+        down = 0.5 * (1 + keras.ops.cos(math.pi * keras.ops.minimum((part - 0.1) / 0.9, 1.0)))
+        return self.peak * keras.ops.where(part < 0.1, part / 0.1, down)
+
+    def get_config(self):
+        return {"peak": self.peak, "steps": self.steps}
+
+
+LOSS = "loss_over_photos"  # its mean; Keras's own "loss" counts those that fill a batch, too
+
+
+def compile_model(
+    model: keras.Model,
+    recipe: recipes.Recipe,
+    steps_per_epoch: int,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    weighted: bool = False,
+) -> None:
+    """Give the model the recipe's optimizer, loss and metric.
+
+    Args:
+        optimizer: one that has begun already, to go on with.
+        weighted: the batches come with weights, as from `distribution.pad_batches`.
+    """
+    optimizer = optimizer or _optimizer(recipe, steps_per_epoch)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    if not weighted:
+        model.compile(optimizer, loss, metrics=["accuracy"])
+        return
+    smoothing = {"label_smoothing": recipe.label_smoothing}
+    over_photos = [
+        distribution.MaskedMean(keras.metrics.categorical_accuracy, name="accuracy"),
+        distribution.MaskedMean(keras.metrics.categorical_crossentropy, name=LOSS, **smoothing),
+    ]
+    model.compile(optimizer, loss, weighted_metrics=over_photos)
+
+
+def _optimizer(recipe: recipes.Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    rate = recipe.learning_rate
+    if recipe.schedule == "one-cycle":
+        rate = OneCycle(rate, recipe.epochs * steps_per_epoch)
+    elif recipe.schedule == "inverse time":
+        rate = keras.optimizers.schedules.InverseTimeDecay(rate, 1, recipe.decay)
+    elif recipe.schedule != "constant":
+        known = "'constant', 'inverse time' or 'one-cycle'"
+        raise CatDogError(f"unknown schedule {recipe.schedule!r}: use {known}.")
+    common = {"learning_rate": rate, "weight_decay": recipe.weight_decay or None}
+    if recipe.ema is not None:
+        common |= {"use_ema": True, "ema_momentum": recipe.ema}
+    if recipe.optimizer == "sgd":
+        return keras.optimizers.SGD(momentum=recipe.momentum, nesterov=recipe.nesterov, **common)
+    if recipe.optimizer == "adam":
+        return keras.optimizers.Adam(beta_1=recipe.momentum, **common)
+    if recipe.optimizer == "muon":
+        return Muon(momentum=recipe.momentum, ns_steps=3, adam_weight_decay=0.0, **common)
+    raise CatDogError(f"unknown optimizer {recipe.optimizer!r}: use 'sgd', 'adam' or 'muon'.")
+
+
+@keras.saving.register_keras_serializable("catdog")
+class Muon(keras.optimizers.Muon):
+    """Muon (Jordan et al. 2024; Liu et al. 2025, arXiv 2502.16982) for convolutions.
+
+    A kernel (h, w, c_in, c_out) is treated as the matrix (h·w·c_in, c_out): its momentum is
+    replaced by the nearest matrix whose singular values are all about 1, so that a step moves
+    every direction alike. Three Newton-Schulz iterations come near enough, in bfloat16 too, where
+    the machine computes in it natively. Keras's own class does so for dense layers only. All other
+    weights are trained by Adam.
+    """
+
+    def _should_use_adamw(self, variable):
+        return len(variable.shape) != 4
+
+    def _muon_update_step(self, gradient, variable, learning_rate, momentum):
+        ops = keras.ops
+        self.assign_add(momentum, gradient + momentum * (self.momentum - 1))
+        ahead = gradient + self.momentum * momentum
+        half = distribution.half_precision() == "bfloat16"
+        matrix = ops.reshape(ahead, (-1, ahead.shape[-1]))
+        matrix = ops.cast(matrix, "bfloat16" if half else "float32")
+        update = ops.cast(self.zeropower_via_newtonschulz5(matrix, self.ns_steps), "float32")
+        update = ops.reshape(self.lr_adjust(learning_rate * update), variable.shape)
+        self.assign_sub(variable, update)
+
+
+@keras.saving.register_keras_serializable("catdog")
+class ArticleRMSprop(keras.optimizers.RMSprop):
+    """RMSprop as in Keras 2.0.8 (`optimizers.py`): epsilon, 1e-8, beside the root.
+
+    With the running mean a of the squared gradient g², p - rate · g / (√a + epsilon). Today's Keras
+    has it, 1e-7, under the root, where it slows weights whose gradient is below about 3e-4.
+    """
+
+    def __init__(self, learning_rate: float = 0.001, rho: float = 0.9, epsilon=1e-8, **more):
+        super().__init__(learning_rate, rho=rho, epsilon=epsilon, **more)
+
+    def update_step(self, gradient, variable, learning_rate):
+        ops = keras.ops
+        rate, gradient = ops.cast(learning_rate, variable.dtype), ops.cast(gradient, variable.dtype)
+        mean = self._velocities[self._get_variable_index(variable)]
+        self.assign(mean, self.rho * mean + (1 - self.rho) * ops.square(gradient))
+        self.assign_sub(variable, rate * gradient / (ops.sqrt(mean) + self.epsilon))

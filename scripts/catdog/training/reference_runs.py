@@ -1,0 +1,114 @@
+"""Reference runs: train a recipe on organized photos; record what it cost and how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from catdog.data import imaging, loading, manifests, pixel_cache
+from catdog.evaluation import metrics, statistics
+from catdog.models import provenance, saving
+from catdog.training import loop, recipes
+from catdog.training.recipes import Recipe
+
+
+def run(
+    recipe: Recipe,
+    folder: str | Path,
+    out: str | Path,
+    seed: int = 1,
+    everything: bool = False,
+    held_back: int = 0,
+    devices: int | str | None = None,
+) -> dict:
+    """Train on the organized photos in `folder`; leave model.keras in `out`; return the record.
+
+    Called again with the same `out`, it goes on, or gives a finished run's result.
+
+    Args:
+        everything: train on the validation photos too, and measure nothing.
+        held_back: leave the validation photos alone and measure on so many training photos, which
+            are then not trained on.
+        devices: as for `loop.train`.
+    """
+    out, recipe = Path(out), recipes.with_native_precision(recipe)
+    size = recipe.final_size
+    (*train_set, learned), judging = _sets(recipe, folder, everything, held_back)
+    held_out = judging and (imaging.resized(judging[0], size), judging[1])
+    judge = held_out if recipe.judged else None
+    model, log = loop.train(recipe.build, recipe, train_set, judge, out, seed, devices=devices)
+    path = out / "model.keras"
+    if recipe.sizes:  # what is kept, and measured, has one size, layers that any Keras can load,
+        weights, model = model.get_weights(), recipe.build(size, fused=False)
+        model.set_weights(weights)
+        saving.save_small(model, path)  # and weights rounded to float16
+        model = saving.load_model(path)
+    else:
+        model.save(path)
+    split = "all" if everything else "train minus held back" if held_back else "train"
+    chooses = judge and (recipe.keep == "best" or recipe.patience is not None)
+    provenance.write(path, folder, split, learned, judging[2] if chooses else ())
+    seconds = sum(log["seconds"])
+    record = {
+        "dataset": manifests.reference(folder),
+        "model": {"name": model.name, "parameters": model.count_params(), "size": size},
+        "megabytes": round(path.stat().st_size / 1e6, 2),
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "devices": devices or 1,
+        "epochs": len(log["seconds"]),
+        "best_epoch": log["best_epoch"],
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(sum(log["processor_seconds"]), 1),
+        "images_per_second": round(len(train_set[0]) * len(log["seconds"]) / seconds, 1),
+        "history": log["history"],
+    }
+    if held_out:
+        images, labels = held_out
+        of = "held-back training" if held_back else "validation"
+        record["judged_by"] = f"{len(labels):,} {of} photos"
+        plain = metrics.probabilities(model, images)
+        mirrored = metrics.probabilities(model, images[:, :, ::-1])
+        record["validation"] = metrics.measure(labels, plain)
+        record["validation_flip"] = metrics.measure(labels, (plain + mirrored) / 2)
+    return record
+
+
+def _sets(recipe: Recipe, folder, everything: bool, held_back: int) -> tuple:
+    """Return what is trained on, and what it is measured on or None, as `pixel_cache.load` does."""
+
+    def load(split):
+        return pixel_cache.load(folder, split, recipe.decoded, nearest=recipe.nearest)
+
+    if everything:
+        return load(None), None
+    if not held_back:
+        return load("train"), load("validation")
+    images, labels, photos = load("train")
+    return tuple(
+        (images[places], labels[places], [photos[i] for i in places])
+        for places in loading.holdout_split(photos, held_back)
+    )
+
+
+def joint(records: list[dict]) -> dict:
+    """Put runs that differ in their seeds into one record, with mean and Student's interval.
+
+    The interval is that of the mean over seeds, at least two; each run has its own, for the choice
+    of photos.
+    """
+    accuracies = [record["validation"]["accuracy"] for record in records]
+    mean, (low, high) = statistics.paired_runs(accuracies, np.zeros(len(accuracies)))
+    return {"accuracy": {"mean": mean, "low": low, "high": high}, "runs": records}
+
+
+def line(record: dict) -> str:
+    """Say in a line how good a run is, if it was measured."""
+    low, high = record["validation"]["interval"]
+    return (
+        f"{record['validation']['accuracy']:.2%} of {record['judged_by']} "
+        f"(95 % interval {low:.2%} to {high:.2%}); "
+        f"{record['validation_flip']['accuracy']:.2%} with mirror images averaged"
+    )
