@@ -1,5 +1,6 @@
 """The chapters: outputs are those of the code, exercises check themselves, all of it runs."""
 
+import json
 import re
 import time
 from types import SimpleNamespace
@@ -35,7 +36,20 @@ def test_committed_outputs_are_those_of_the_committed_code(path):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr"
-            assert execute.WIDGET not in output.get("data", {})
+            kinds = output.get("data", {}).keys()
+            assert execute.WIDGET not in kinds
+            assert {k for k in kinds if k.startswith("image/")} <= {"image/png", "image/jpeg"}
+
+
+def test_all_chapters_together_are_small():
+    assert sum(path.stat().st_size for path in CHAPTERS) < 8e6
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_every_cell_has_an_id_of_its_own(path):
+    ids = [cell["id"] for cell in json.loads(path.read_text("utf-8"))["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id) for id in ids)
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
@@ -148,6 +162,8 @@ def test_every_chapter_that_trains_has_its_bounds():
     for path in CHAPTERS:
         notebook = nbformat.read(path, 4)
         if seeds.trained(notebook):
+            tagged = {c.id for c in cells(path) if "accuracy" in c.metadata.get("tags", [])}
+            assert tagged == set(agreement.SEEDS[path.stem])
             changed = seeds.with_seed(nbformat.read(path, 4), 5)
             assert execute.code_hash(changed) != execute.code_hash(notebook)
 

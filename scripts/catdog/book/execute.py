@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
+import uuid
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from tqdm import tqdm
 
 import catdog
 from catdog import CatDogError
-from catdog.book import forecast
+from catdog.book import forecast, images
 from catdog.book.kernels import STALL, Kernels, Notebook, Stalled
 from catdog.core import paths, resources
 
@@ -87,7 +88,11 @@ def _key(path: Path, scale: str) -> str:
 
 
 def tidy(notebook) -> None:
-    """Strip metadata to what is needed, and the noise of machines from the outputs."""
+    """Strip metadata to what is needed, the noise of machines, and what pictures weigh too much.
+
+    A cell keeps its id, whatever is inserted above; one that has none, or that of a cell above (a
+    copy), gets a new one.
+    """
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -95,8 +100,11 @@ def tidy(notebook) -> None:
             "catdog": {"code": code_hash(notebook)},
         }
     )
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number:03d}"
+    known = set()
+    for cell in notebook.cells:
+        while cell.get("id") in known | {None}:
+            cell.id = uuid.uuid4().hex[:8]  # as JupyterLab's
+        known.add(cell.id)
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEEP})
         if cell.cell_type == "code":
             cell.outputs = [
@@ -108,6 +116,7 @@ def tidy(notebook) -> None:
                 output.pop("metadata", None)
                 if output.output_type in ("display_data", "execute_result"):
                     output.metadata = nbformat.from_dict({})
+                    images.shrink(output.data)
 
 
 def _result(notebook) -> str:
