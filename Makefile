@@ -3,7 +3,7 @@ PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
 
-.PHONY: help install install-dev run lab data train test processors pythons bench lint lock clean
+.PHONY: help install install-dev run lab data train test processors pythons bench lint lock text clean
 help:
 	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
 	@echo "make lab     open the chapters in JupyterLab"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"
 	@echo "make processors   the chapters that train, as on other kinds of processor"
+	@echo "make text    notebooks/text anew: each chapter without outputs, to read a change in"
 	@echo "make lock    the pins anew from pyproject.toml (PACKAGE=name: that one newer)"
 
 .venv/cpu.stamp: requirements/cpu.txt pyproject.toml
@@ -67,6 +68,9 @@ bench: install
 lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+text: install-dev
+	$(BIN)/python -m catdog.book.twins
 
 # One lock for every system, by markers. What is pinned stays as it is, but for PACKAGE.
 LOCK = $(BIN)/uv pip compile -q --python $(BIN)/python --universal --python-version 3.11 \

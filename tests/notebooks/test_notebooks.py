@@ -13,13 +13,14 @@ import seeds
 import weights
 
 from catdog import CatDogError
-from catdog.book import execute, exercises
+from catdog.book import execute, exercises, twins
 from catdog.cli.main import main
 from catdog.core import paths
 from catdog.models import backbones
 from catdog.training import config
 
 CHAPTERS = execute.chapters()
+TWINS = paths.NOTEBOOKS / "text"
 VGG16 = weights.vgg16()
 
 
@@ -50,6 +51,13 @@ def test_every_cell_has_an_id_of_its_own(path):
     ids = [cell["id"] for cell in json.loads(path.read_text("utf-8"))["cells"]]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id) for id in ids)
+
+
+def test_every_chapter_has_its_twin_and_it_is_up_to_date():
+    """If not: make text."""
+    written = {twin.stem: twin.read_text("utf-8") for twin in TWINS.glob("[0-9]*.md")}
+    assert written.keys() == {path.stem for path in CHAPTERS}
+    assert [path.stem for path in CHAPTERS if written[path.stem] != twins.text(path)] == []
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
@@ -217,6 +225,32 @@ def test_a_changed_chapter_runs_again_and_an_unknown_one_is_refused(small_chapte
     assert [(o.cached, o.result) for o in execute.run(["01"])] == [(False, "another")]
     with pytest.raises(CatDogError, match="The chapters: 01_good, 02_bad"):
         execute.run(["07"])
+
+
+def test_in_place_keeps_the_ids_and_writes_the_twin(small_chapters):
+    path = small_chapters / "01_good.ipynb"
+    notebook = nbformat.read(path, 4)
+    first, last = (cell.id for cell in notebook.cells)
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell("Something *new*."))
+    new = notebook.cells[1].id
+    nbformat.write(notebook, path)
+    (outcome,) = execute.run(["01"], in_place=True)
+    assert outcome.result == "a result"
+    done = nbformat.read(path, 4)
+    assert [cell.id for cell in done.cells] == [first, new, last]
+    assert done.cells[2].outputs[0].text == "a result\n"
+    twin = (small_chapters / "text" / "01_good.md").read_text("utf-8")
+    assert "Something *new*.\n" in twin and "print('a result')\n" in twin
+    assert last not in twin and "\na result" not in twin
+    assert not (small_chapters / "text" / "02_bad.md").exists()
+
+
+def test_in_place_without_jupytext_runs_nothing(small_chapters, monkeypatch):
+    monkeypatch.setattr(twins.importlib.util, "find_spec", lambda _: None)
+    before = (small_chapters / "01_good.ipynb").read_bytes()
+    with pytest.raises(CatDogError, match="pip install jupytext"):
+        execute.run(["01"], in_place=True)
+    assert (small_chapters / "01_good.ipynb").read_bytes() == before
 
 
 def code(folder, stem, text):

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 import catdog
 from catdog import CatDogError
-from catdog.book import forecast, images
+from catdog.book import forecast, images, twins
 from catdog.book.kernels import STALL, Kernels, Notebook, Stalled
 from catdog.core import paths, resources
 
@@ -257,8 +257,8 @@ def run(
 
     Args:
         force: execute those that are up to date, too.
-        in_place: write the outputs into the chapters themselves, as they are committed; one after
-            the other, whatever `jobs` says.
+        in_place: write the outputs into the chapters themselves, as they are committed, and their
+            twins; one after the other, whatever `jobs` says.
         bars: makes the progress bar of a chapter from its path; by default a tqdm bar.
         told: is called with each chapter's outcome as soon as there is one.
         jobs: how many at once, each in a kernel of its own; see `sensible_jobs`.
@@ -268,6 +268,8 @@ def run(
     Returns:
         the outcomes, in the order of the chapters.
     """
+    if in_place:
+        twins.require()
     notes, outcomes = paths.RUNS / "notebooks" / scale, {}
     asked, made = outdated(names, scale, force or in_place)
 
@@ -310,6 +312,8 @@ def run(
                 for future in ended:
                     path = waiting.pop(future)
                     outcome = future.result()
+                    if in_place:
+                        twins.write(path)
                     heard(outcome)
                     note = notes / f"{path.stem}.json"
                     if outcome.error is None:
