@@ -135,7 +135,7 @@ def curve(n: int, folder: str, photos: int, epochs: int, batch_size: int) -> dic
     recipe = replace(QUICK, epochs=epochs, batch_size=batch_size)
 
     def build():
-        return networks.article_cnn(centred=True, dropout=(0, 0))
+        return networks.article_cnn(zero_centered=True, dropout=(0, 0))
 
     with tempfile.TemporaryDirectory() as run:
         _, log = loop.train(build, recipe, *sets, run, progress=False, devices=n)
@@ -284,7 +284,7 @@ def _sets(folder):
 
 
 def _centred():
-    return networks.article_cnn(centred=True)
+    return networks.article_cnn(zero_centered=True)
 
 
 def _whole(folder, run: Path, precision: str, devices) -> float:

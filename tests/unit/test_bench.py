@@ -24,7 +24,7 @@ from catdog.data import imaging, manifests, organizing
 from catdog.models import networks
 from catdog.training import optimizers, recipes
 
-TINY = replace(recipes.ARTICLE, decoded=24)
+TINY = replace(recipes.ARTICLE, decode_size=24)
 WAYS = {
     "the article's way": ways.Way(TINY, legacy=True),
     "ours": ways.Way(replace(TINY, batch_size=16)),
@@ -34,7 +34,7 @@ WAYS = {
             network="residual_cnn",
             batch_size=16,
             epochs=3,
-            sizes=((1, 16), (2, 20)),
+            progressive_sizes=((1, 16), (2, 20)),
             precision="fastest",
         )
     ),

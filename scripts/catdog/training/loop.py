@@ -208,9 +208,9 @@ def train(
                 recipe.augmentation,
                 seed,
                 epoch,
-                sizes=recipe.size if recipe.sizes else None,
+                sizes=recipe.size if recipe.progressive_sizes else None,
             )
-            if validation_set and recipe.sizes:
+            if validation_set and recipe.progressive_sizes:
                 images = imaging.resized(validation_set[0], recipe.final_size)
                 validation_set = images, validation_set[1]
             judging = validation_set and batching.validation_batches(*validation_set)
