@@ -1,4 +1,4 @@
-# Thin names for the common commands. Windows: see "Without make" in the README.
+# Thin names for the common commands. Windows: see requirements/README.md.
 PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
