@@ -54,6 +54,21 @@ def test_conda_environment_is_the_lock():
     assert pip == ["-r requirements/cpu.txt"]
 
 
+def test_version_is_one_everywhere():
+    import tomllib
+
+    import yaml
+
+    import catdog
+
+    heading = r"^## ([\d.]+) - (\d{4}-\d\d-\d\d)$"
+    version, date = re.search(heading, (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M).groups()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert (citation["version"], str(citation["date-released"])) == (version, date)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == catdog.__version__ == version
+
+
 def test_tables_of_the_pages_are_those_of_the_records():
     from benchmarks import tables
 
