@@ -1,4 +1,4 @@
-# Thin names for the common commands. Windows: see "Without make" in the README.
+# Thin names for the common commands. Windows: see requirements/README.md.
 PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
@@ -9,7 +9,7 @@ help:
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make data    ARCHIVE=train.zip: organize your photos"
 	@echo "make train   the recipes of chapter 6 (SCALE=full ARCHIVE=train.zip: on the real photos)"
-	@echo "make test    all tests            make lint   the style checks"
+	@echo "make test    all tests            make lint   style and spelling"
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"
 	@echo "make processors   the chapters that train, as on other kinds of processor"
@@ -68,6 +68,7 @@ bench: install
 lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	git ls-files -z | xargs -0 $(BIN)/codespell
 
 text: install-dev
 	$(BIN)/python -m catdog.book.twins

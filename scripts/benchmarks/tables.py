@@ -362,7 +362,11 @@ PARTS = {
 }
 
 
-PAGES = (paths.ROOT / "README.md", *sorted(paths.MODELS.glob("*.md")))
+PAGES = (
+    paths.ROOT / "README.md",
+    paths.ROOT / "scripts" / "benchmarks" / "README.md",
+    *sorted(paths.MODELS.glob("*.md")),
+)
 
 
 def rendered(text: str) -> str:

