@@ -18,7 +18,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import parallel
+from catdog.core import files, parallel
 from catdog.data import manifests, sources
 
 
@@ -113,10 +113,7 @@ def organize(
         _organize(source, partial, settings, progress)
         os.replace(partial, target)
     except OSError as error:
-        raise CatDogError(
-            f"{target} could not be written ({error.strerror or error}). The source is untouched. "
-            "Make room or choose another folder with --root, then run again."
-        ) from error
+        raise files.cannot_write(target, error) from error
     return target
 
 
@@ -186,7 +183,7 @@ def _organize(source: sources.Source, partial: Path, settings: dict, progress: b
     }
     about = {
         "settings": settings,
-        "manifest_sha256": hashlib.sha256((partial / "manifest.csv").read_bytes()).hexdigest(),
+        "manifest_sha256": files.sha256(partial / "manifest.csv"),
         "counts": counts,
         "set_aside": broken,
     }

@@ -21,7 +21,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import paths
+from catdog.core import files, paths
 from catdog.data import batching, imaging, loading, manifests
 
 PIECE = 256  # photos, a multiple of 32
@@ -61,7 +61,7 @@ def load(
         "decoding": _decoding(),
         **({"nearest": True} if nearest else {}),
     }
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:10]
+    key = files.key(about, 10)
     name = f"{Path(folder).name}-{about['split']}-pixels-{size}-{key}"
     target = Path(root or paths.FEATURES) / name / "pixels.npy"
     if not target.exists():
@@ -69,10 +69,7 @@ def load(
         try:
             _write(target, where, size, about, progress)
         except OSError as error:
-            raise CatDogError(
-                f"{target} could not be written ({error.strerror or error}). What was decoded "
-                "before is kept: make room and run again."
-            ) from None
+            raise files.cannot_write(target, error) from None
     return _read(target, about), labels, photos
 
 
@@ -101,7 +98,7 @@ def _write(target: Path, where: list[Path], size: int, about: dict, progress: bo
     Two processes may do so at the same time: they write the same bytes to the same places.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.with_name("about.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    files.write(target.with_name("about.json"), json.dumps(about, indent=1) + "\n")
     part, header, each = target.with_suffix(".part"), _header(about), size * size * 3
     part.touch()
     done = max(0, part.stat().st_size - len(header)) // (PIECE * each) * PIECE

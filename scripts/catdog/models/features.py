@@ -7,9 +7,7 @@ complete, so that whatever stops a run costs no more than one shard; the next ru
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +17,11 @@ from pathlib import Path
 import keras
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from tqdm import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import distribution, paths, resources
+from catdog.core import distribution, files, paths, resources
 from catdog.data import batching, loading, manifests
 from catdog.models import backbones, onnxfile
 
@@ -136,7 +134,7 @@ def extract(
             else {}
         ),
     }
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:10]
+    key = files.key(about, 10)
     name = f"{Path(folder).name}-{about['split']}-{backbone}-{size}-{key}"
     target = Path(root or paths.FEATURES) / name
     target.mkdir(parents=True, exist_ok=True)
@@ -171,7 +169,7 @@ def _identity(backbone: str, weights: str | Path | None) -> str:
         return "random, seed 0"
     if weights == "imagenet" or known.md5 or known.arrays_sha256:  # `build` takes no others
         return "imagenet"
-    return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return files.sha256(weights)
 
 
 def compute_precision(backbone: str, precision: str | None = None) -> str:
@@ -265,16 +263,8 @@ def _model(backbone, size, pool, weights, preprocess, layer=None) -> keras.Model
 
 
 def _write(path: Path, values: np.ndarray, labels: np.ndarray, about: dict) -> None:
-    part = path.with_suffix(f".{os.getpid()}.part")  # another chapter may be at it, too
-    try:
-        save_file({"features": values, "labels": labels}, part, {"about": json.dumps(about)})
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise CatDogError(
-            f"{path} could not be written ({error.strerror}). What was computed before is kept: "
-            "make room and run again."
-        ) from None
+    content = {"features": values, "labels": labels}
+    files.write(path, save(content, {"about": json.dumps(about)}))
 
 
 def _is_of(path: Path, about: dict) -> bool:
