@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from catdog import CatDogError
 
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -79,8 +81,6 @@ def lock(path: str | Path, what: str, wait: float | None = 2) -> Iterator[None]:
     Raises:
         CatDogError: another program still has it, or the place cannot be written to.
     """
-    from filelock import FileLock, Timeout
-
     path = Path(path)
     busy = f"another program is {what} in {path.parent}"
     try:

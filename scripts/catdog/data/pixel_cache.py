@@ -67,7 +67,9 @@ def load(
     if not target.exists():
         where = loading.paths_of(folder, photos)
         try:
-            _write(target, where, size, about, progress)
+            with files.lock(target.with_name(".lock"), "decoding photos", wait=None):
+                if not target.exists():  # the program that was waited for may have made it
+                    _write(target, where, size, about, progress)
         except OSError as error:
             raise files.cannot_write(target, error) from None
     return _read(target, about), labels, photos
@@ -93,11 +95,7 @@ def _header(about: dict) -> bytes:
 
 
 def _write(target: Path, where: list[Path], size: int, about: dict, progress: bool) -> None:
-    """Decode what is not yet there.
-
-    Two processes may do so at the same time: they write the same bytes to the same places.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Decode what is not yet there."""
     files.write(target.with_name("about.json"), json.dumps(about, indent=1) + "\n")
     part, header, each = target.with_suffix(".part"), _header(about), size * size * 3
     part.touch()
@@ -126,11 +124,7 @@ def _write(target: Path, where: list[Path], size: int, about: dict, progress: bo
                 out.flush()
                 os.fsync(out.fileno())
             bar.update(len(pixels))
-    try:
-        os.replace(part, target)
-    except FileNotFoundError:
-        if not target.exists():  # else another process has just done it
-            raise
+    os.replace(part, target)
 
 
 def _read(path: Path, about: dict) -> np.ndarray:

@@ -137,19 +137,20 @@ def extract(
     key = files.key(about, 10)
     name = f"{Path(folder).name}-{about['split']}-{backbone}-{size}-{key}"
     target = Path(root or paths.FEATURES) / name
-    target.mkdir(parents=True, exist_ok=True)
-    starts = range(0, len(photos), shard)
-    shards = tuple(target / f"{at:06d}.safetensors" for at in starts)
-    missing = [
-        (at, path) for at, path in zip(starts, shards, strict=True) if not _is_of(path, about)
-    ]
+    shards = tuple(target / f"{at:06d}.safetensors" for at in range(0, len(photos), shard))
     labels = loading.labels_of(photos)
-    if missing:
-        compute = runner(backbone, size, pool, weights, preprocess, precision, layer)
-        left = sum(len(photos[at : at + shard]) for at, _ in missing)
-        with tqdm(total=left, desc=name, unit="photo", disable=no_bar(progress)) as bar:
-            for at, path in missing:
+    if not all(_is_of(path, about) for path in shards):
+        with (
+            files.lock(target / ".lock", "computing features", wait=None),
+            tqdm(total=len(photos), desc=name, unit="photo", disable=no_bar(progress)) as bar,
+        ):
+            compute = runner(backbone, size, pool, weights, preprocess, precision, layer)
+            for i, path in enumerate(shards):
+                at = i * shard
                 some = photos[at : at + shard]
+                if _is_of(path, about):
+                    bar.update(len(some))
+                    continue
                 where = [manifests.path_of(folder, photo) for photo in some]
                 values = []
                 for batch in batching.file_batches(where, batch_size, size, nearest=nearest):

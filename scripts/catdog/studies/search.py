@@ -298,11 +298,12 @@ def run(
     kept |= {"photos": reference["manifest_sha256"], "precision": ablation.precision()}
     file = Path(folder or paths.RUNS / "search") / f"{chosen.name}-{files.key(kept, 8)}.db"
     train_set = loading.load(chosen.folder, "train", plan.size, progress)[:2]
-    studies = {
-        (way, seed): search(way, train_set, plan, file, seed, progress)
-        for seed in range(1, seeds + 1)
-        for way in ways
-    }
+    with files.lock(file.with_suffix(".lock"), "searching"):
+        studies = {
+            (way, seed): search(way, train_set, plan, file, seed, progress)
+            for seed in range(1, seeds + 1)
+            for way in ways
+        }
     validation_set = loading.load(chosen.folder, "validation", plan.size, progress)[:2]
     finals = file.with_suffix(".final")
 
