@@ -18,7 +18,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import distribution, hardware, paths
+from catdog.core import distribution, files, hardware, paths
 from catdog.data import augmentation, loading, manifests
 from catdog.evaluation import metrics, reported
 from catdog.models import features, networks
@@ -271,10 +271,7 @@ def measure(
         say(f"{name}{': done already' if done else ' …'}")
         found = done["found"] if done else part()
         if not done:
-            run.mkdir(parents=True, exist_ok=True)
-            unfinished = note.with_suffix(".part")
-            unfinished.write_text(json.dumps({"settings": settings, "found": found}), "utf-8")
-            os.replace(unfinished, note)
+            files.write(note, json.dumps({"settings": settings, "found": found}))
         record |= found if name == "transfer" else {name: found}
     return record
 

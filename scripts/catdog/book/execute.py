@@ -29,7 +29,7 @@ import catdog
 from catdog import CatDogError
 from catdog.book import forecast, images, twins
 from catdog.book.kernels import STALL, Kernels, Notebook, Stalled
-from catdog.core import paths, resources
+from catdog.core import files, paths, resources
 
 KEEP = {"tags"}  # cell metadata that stays in a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
@@ -206,9 +206,8 @@ def execute(
     if kernels.stopped:
         return Outcome(path.stem, seconds, "", "it was stopped.")
     tidy(notebook)
-    part = out.with_suffix(".part")
-    nbformat.write(notebook, part)
-    os.replace(part, out)
+    with files.atomic_write(out) as part:
+        nbformat.write(notebook, part)
     return Outcome(path.stem, seconds, _result(notebook), error, **took)
 
 
@@ -317,10 +316,9 @@ def run(
                     heard(outcome)
                     note = notes / f"{path.stem}.json"
                     if outcome.error is None:
-                        note.parent.mkdir(parents=True, exist_ok=True)
                         said = {"key": _key(path, scale), "seconds": outcome.seconds}
                         said["result"] = outcome.result
-                        note.write_text(json.dumps(said), "utf-8")
+                        files.write(note, json.dumps(said))
                     else:
                         note.unlink(missing_ok=True)
         except BaseException:
