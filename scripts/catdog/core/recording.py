@@ -52,9 +52,9 @@ def origin() -> dict:
     return found
 
 
-def write(path: str | Path, record: dict) -> None:
-    """Write a record as JSON, in one step; its origin, hardware, versions and date are added."""
-    full = {
+def complete(record: dict) -> dict:
+    """Return a record with its origin, hardware, versions and date added."""
+    return {
         **record,
         **origin(),
         "peak_memory_gb": round(peak_memory_gb(), 2),
@@ -62,8 +62,13 @@ def write(path: str | Path, record: dict) -> None:
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }
-    path = Path(path)
+
+
+def write(path: str | Path, record: dict) -> dict:
+    """Write a record, completed, as JSON in one step; return what was written."""
+    full, path = complete(record), Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".json.part")
     part.write_text(json.dumps(full, indent=1) + "\n", "utf-8")
     os.replace(part, path)
+    return full
