@@ -121,6 +121,15 @@ QUICK = replace(
 )
 
 
+def summary_of_check(found: dict) -> str:
+    """Say in a line a precision what `check` has found."""
+    return "\n".join(
+        f"{precision:15} {found['gflops'][precision]:9,.0f} GFLOP/s in matrix products, "
+        f"{rate:8,.0f} images/s in training steps"
+        for precision, rate in found["images_per_second"].items()
+    )
+
+
 def curve(n: int, folder: str, photos: int, epochs: int, batch_size: int) -> dict:
     """Train chapter 6's network, without dropout, on n devices; return history and images/s.
 
@@ -178,6 +187,16 @@ def compare_devices(
         "logical": not distribution.gpus(),
         "runs": found,
     }
+
+
+def summary_of_devices(found: dict) -> str:
+    """Say in a line a training what `compare_devices` has found."""
+    return "\n".join(
+        f"{backend:10} {n:>2} devices: {one['images_per_second']:7.0f} images/s, losses within "
+        f"{one['difference']:.1g} of one device's"
+        for backend, runs in found["runs"].items()
+        for n, one in runs.items()
+    )
 
 
 def _outside(backend: str, *order) -> dict:

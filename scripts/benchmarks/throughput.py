@@ -204,6 +204,21 @@ print(resources.peak_memory_gb())
 """
 
 
+def summary_of_pipeline(found: dict) -> str:
+    """Say in lines what `pipeline_speed` has found."""
+    lines = [
+        f"{name:44} {way['median']:8,.0f} images/s ({way['low']:,.0f} to {way['high']:,.0f})"
+        for name, way in found["images_per_second"].items()
+    ]
+    for name in ("plain", "augmented", "later"):
+        ratio = found[f"ratio_{name}"]
+        lines.append(
+            f"ratio, {name}: {ratio['median']:.1f} times the legacy generator "
+            f"({ratio['low']:.1f} to {ratio['high']:.1f})"
+        )
+    return "\n".join(lines)
+
+
 def feature_speed(folder: str | Path, n: int = 512, rounds: int = 3) -> dict:
     """Compare the extraction of features with the article's way, for the same backbones.
 
@@ -260,6 +275,21 @@ def feature_speed(folder: str | Path, n: int = 512, rounds: int = 3) -> dict:
         "n_of_all": every,
         "peak_memory_gb_of_all": _peak_memory(folder, "efficientnet-lite0", 64, "imagenet", None),
     }
+
+
+def summary_of_features(found: dict) -> str:
+    """Say in lines what `feature_speed` has found."""
+    lines = []
+    for name, one in found["backbones"].items():
+        old, new = (way["median"] for way in one["images_per_second"].values())
+        ratio = one["ratio"]
+        lines.append(
+            f"{name}, {one['size']} pixels: {new:.1f} images/s, the article's way {old:.1f}: "
+            f"{ratio['median']:.1f} times ({ratio['low']:.1f} to {ratio['high']:.1f}); "
+            f"peak memory {one['peak_memory_gb']} GB"
+        )
+    n, peak = found["n_of_all"], found["peak_memory_gb_of_all"]
+    return "\n".join([*lines, f"{n:,} photos at 64 pixels: peak memory {peak} GB"])
 
 
 def extraction_rate(

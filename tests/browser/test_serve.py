@@ -171,8 +171,8 @@ def test_a_taken_port_is_explained(address, capfd):
     model = str(paths.MODELS / "cat_dog_cnn.keras")
     assert main(["serve", "--port", port, "--model", model]) == 1
     assert "--port 0 for any" in capfd.readouterr().err
-    assert main(["serve", "--port", "70000", "--model", model]) == 1
-    assert "cannot be used" in capfd.readouterr().err
+    assert main(["serve", "--port", "70000", "--model", model]) == 2
+    assert "70000 is not in the range" in capfd.readouterr().err
 
 
 def test_a_full_queue_says_so_at_once_and_loses_nobody(monkeypatch):

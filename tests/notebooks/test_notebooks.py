@@ -215,7 +215,7 @@ def test_a_chapter_that_makes_no_progress_is_given_up_and_the_others_run(small_c
     assert [bool(o.error) for o in outcomes] == [False, True, False]
     assert "02_bad failed in cell 2 of 02_bad.ipynb" in said
     assert "for 3 s its kernel has neither computed nor sent anything" in said
-    assert main(["run", "--stall", "-1"]) == 1
+    assert main(["run", "--stall", "-1"]) == 2
 
 
 def test_a_changed_chapter_runs_again_and_an_unknown_one_is_refused(small_chapters):
@@ -320,7 +320,7 @@ def test_how_many_at_once_follows_cores_memory_and_scale(monkeypatch):
         monkeypatch.setattr(execute.psutil, "virtual_memory", lambda free=free: free)
         assert execute.sensible_jobs() == jobs
     assert execute.sensible_jobs("full") == 1
-    assert main(["run", "--jobs", "0"]) == 1
+    assert main(["run", "--jobs", "0"]) == 2
 
 
 def test_unknown_scale_and_missing_photos_are_explained(monkeypatch, capsys, tmp_path):

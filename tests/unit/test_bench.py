@@ -18,7 +18,8 @@ from keras import layers
 from pictures import jpeg
 
 from benchmarks import scaling, tables, throughput, time_to_accuracy, ways
-from catdog.cli.main import main, parser
+from catdog.cli import bench
+from catdog.cli.main import main
 from catdog.core import distribution, recording
 from catdog.data import imaging, manifests, organizing
 from catdog.models import networks
@@ -347,12 +348,15 @@ def test_the_input_pipeline_is_compared(folder, tmp_path, capsys):
     assert "ratio, later" in capsys.readouterr().out
 
 
-def test_bench_alone_and_with_a_word():
-    alone, growing = (parser().parse_args(words.split()) for words in ("bench", "bench growth"))
-    assert alone.what is None and (alone.trained, alone.rounds) == (1600, 5)
-    assert growing.what == "growth" and growing.numbers == list(scaling.NUMBERS)
-    assert alone.run_command is growing.run_command
-    assert parser().parse_args("bench pipeline -n 5".split()).run_command is not alone.run_command
+def test_bench_alone_and_with_a_word(capsys):
+    alone = bench.bench.make_context("bench", [], resilient_parsing=True).params
+    assert (alone["trained"], alone["rounds"]) == (1600, 5)
+    with bench.growth.make_context("growth", []) as growing:
+        assert growing.params["numbers"] == scaling.NUMBERS
+    with bench.growth.make_context("growth", "--numbers 10 20 --longest 1".split()) as growing:
+        assert growing.params["numbers"] == (10, 20) and growing.params["longest"] == 1
+    assert main(["bench", "--rounds", "3", "pipeline"]) == 2
+    assert "catdog bench pipeline --rounds" in capsys.readouterr().err
 
 
 @pytest.mark.slow

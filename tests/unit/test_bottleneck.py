@@ -9,7 +9,7 @@ from pictures import jpeg
 
 from catdog import CatDogError
 from catdog.book import plots
-from catdog.cli import main
+from catdog.cli.main import main
 from catdog.data import manifests, organizing
 from catdog.evaluation import statistics
 from catdog.models import networks
@@ -219,11 +219,9 @@ def test_block_5_begins_as_the_frozen_network(folder, tmp_path):
     assert np.allclose(found, last, rtol=0.05, atol=0.02 * last.max()) and last.max() > 0
 
 
-def test_the_command_offers_the_parts_that_there_are(folder, capsys):
-    assert tuple(vgg16.PARTS) == main.VGG16_PARTS
-    assert all(hasattr(Studies, part.replace("-", "_")) for part in main.VGG16_PARTS)
-    with pytest.raises(SystemExit):
-        main.main(["transfer", "vgg16", "--part", "none"])
+def test_the_command_offers_the_parts_that_there_are(capsys):
+    assert all(hasattr(Studies, part.replace("-", "_")) for part in vgg16.PARTS)
+    assert main(["transfer", "vgg16", "--part", "none"]) == 2
     assert "assumed-labels" in capsys.readouterr().err
 
 

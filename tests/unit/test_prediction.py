@@ -52,8 +52,8 @@ def test_csv_speed_and_exit_status(model, folder, tmp_path, capsys):
     assert "70 photos," in said.out and "images/s, 1 could not be read" in said.out
     assert "broken.jpg is no photo" in said.err
     rows = list(csv.DictReader(out.open()))
-    assert len(rows) == 71 and rows[-1]["label"] == "" and "broken.jpg" in rows[-1]["error"]
-    for row in rows[:-1]:
+    assert len(rows) == 71 and rows[0]["label"] == "" and "broken.jpg" in rows[0]["error"]
+    for row in rows[1:]:
         assert (row["label"] == "dog") == (float(row["probability_of_dog"]) >= 0.5)
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
     assert main(["predict", str(folder), "--model", str(model), "--csv", str(out)]) == 1

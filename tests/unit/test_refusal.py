@@ -68,7 +68,7 @@ def test_the_shipped_refusal_keeps_the_cat_and_refuses_the_coffee(tmp_path, caps
     labels = [line.split(",")[1] for line in out.read_text().splitlines()[1:]]
     assert labels == ["cat", "neither", "neither"]
     capsys.readouterr()
-    assert main(["predict", "--always", *files]) == 0
+    assert main(["predict", "--no-reject", *files]) == 0
     assert "neither" not in capsys.readouterr().out
 
 

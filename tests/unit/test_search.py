@@ -201,7 +201,7 @@ def test_the_command_searches_judges_on_new_photos_and_writes_a_record(
         assert sum(t["cost"] for t in one["trials"]) > 0.6
         assert [f["n"] for f in one["final"]] == [8]  # the validation photos
     assert "no search" in capsys.readouterr().out
-    assert main(["search", "--minutes", "-1"]) == 1
-    assert main(["search", "--ways", "magic", "--minutes", "0.01"]) == 1
+    assert main(["search", "--minutes", "-1"]) == 2
+    assert main(["search", "--ways", "magic", "--minutes", "0.01"]) == 2
     said = capsys.readouterr().err
-    assert "more than nothing" in said and "The ways: tpe, random" in said
+    assert "-1.0 is not in the range x>0" in said and "not one of 'tpe', 'random'" in said

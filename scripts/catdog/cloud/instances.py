@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from catdog import CatDogError
 
@@ -148,6 +148,13 @@ def table() -> str:
         "regions differ."
     )
     return "\n".join(lines)
+
+
+def rows() -> list[dict]:
+    """Return the same for JSON: a dictionary a type, dollars an hour, memory in GB."""
+    return [
+        {**asdict(t), "too_old": t.too_old, "default": t.name == DEFAULT} for t in TYPES.values()
+    ]
 
 
 def current_price(pricing, name: str, region: str) -> float | None:

@@ -14,7 +14,7 @@ import tempfile
 import time
 import webbrowser
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import botocore.exceptions as errors
@@ -323,6 +323,12 @@ class Status:
         one = instances.TYPES.get(self.instance_type)
         disk = instances.disk_usd_hour(float(self.parameters.get("DiskGiB", 0)))
         return one.usd + disk + instances.ADDRESS_USD_HOUR if one else None
+
+    def document(self) -> dict:
+        """Return it for JSON: its attributes, hours since it was started, and dollars an hour."""
+        found = {**asdict(self), "since": self.since and self.since.isoformat()}
+        del found["parameters"]
+        return {**found, "hours": self.hours, "usd_hour": self.usd_hour}
 
     def __str__(self) -> str:
         which = named(self.name)

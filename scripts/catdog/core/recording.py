@@ -51,9 +51,9 @@ def origin() -> dict:
     return found
 
 
-def write(path: str | Path, record: dict) -> None:
-    """Write a record as JSON, in one step; its origin, hardware, versions and date are added."""
-    full = {
+def complete(record: dict) -> dict:
+    """Return a record with its origin, hardware, versions and date added."""
+    return {
         **record,
         **origin(),
         "peak_memory_gb": round(peak_memory_gb(), 2),
@@ -61,4 +61,10 @@ def write(path: str | Path, record: dict) -> None:
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def write(path: str | Path, record: dict) -> dict:
+    """Write a record, completed, as JSON in one step; return what was written."""
+    full = complete(record)
     files.write(path, json.dumps(full, indent=1) + "\n")
+    return full

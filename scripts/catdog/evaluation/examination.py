@@ -311,3 +311,22 @@ def examine(
     }
     record["refusal"]["strangers"] = rows
     return record, refuse
+
+
+def summary(record: dict) -> str:
+    """Say in lines what `examine` has found."""
+    v, kept = record["validation_flip"], record["refusal"]
+    lines = [
+        provenance.sentence(record["seen"]["validation"]),
+        f"{v['accuracy']:.2%} of {v['n']:,} validation photos ({v['interval'][0]:.2%} to "
+        f"{v['interval'][1]:.2%}), log loss {v['log_loss']:.4f}, expected calibration error "
+        f"{v['ece']:.4f}",
+    ]
+    for row in record["slices"]:
+        wrong = f"{row['wrong']:4} wrong of {row['n']:,}"
+        lines.append(f"  {row['slice']:38} {wrong}: {row['accuracy']:.2%}")
+    lines.append(f"refusal: keeps {kept['kept']:.2%} of the validation photos, and refuses")
+    for row in kept["strangers"]:
+        of = f"{row['n']:3} {row['kind']} (AUROC {row['auroc']:.3f})"
+        lines.append(f"  {row['refused']:6.1%} of {of}")
+    return "\n".join(lines)

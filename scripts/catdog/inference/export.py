@@ -76,6 +76,20 @@ def _write(model: keras.Model, path: Path) -> None:
     onnx.save(graph, path)
 
 
+def summary(found: dict) -> str:
+    """Say in lines what `speed` has found."""
+    lines = [
+        f"{name:24} {way['median']:7.1f} images/s ({way['low']:.1f} to {way['high']:.1f})"
+        for name, way in found["images_per_second"].items()
+    ]
+    lines += [
+        f"{name}: onnxruntime is {ratio['median']:.2f} times as fast as Keras "
+        f"({ratio['low']:.2f} to {ratio['high']:.2f})"
+        for name, ratio in found["ratio"].items()
+    ]
+    return "\n".join(lines)
+
+
 def speed(
     path: str | Path | None = None, rounds: int = 7, batches=(1, 32), progress: bool = True
 ) -> dict:

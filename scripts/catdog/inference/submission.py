@@ -14,11 +14,11 @@ import keras
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import files
+from catdog.core import choices, files
 from catdog.data import sources
 from catdog.inference import prediction
 
-CLIP = 0.0025  # the best for a model that is always sure, and wrong once in 400 answers
+CLIP = choices.CLIP
 
 
 def test_photos(source: str | Path) -> list[tuple[int, str, Callable[[], bytes]]]:

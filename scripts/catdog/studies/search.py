@@ -15,7 +15,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import files, paths
+from catdog.core import choices, files, paths
 from catdog.data import loading, manifests
 from catdog.data.augmentation import Augmentation
 from catdog.studies import ablation
@@ -46,7 +46,7 @@ PLANS = {
     "sample": Plan(learn=1200, judge=400, size=48, epochs=4, minutes=0.5),
     "full": Plan(learn=2000, judge=1000, size=64, epochs=4, minutes=3.0),
 }
-WAYS = ("tpe", "random")
+WAYS = choices.SEARCHES
 START = ExperimentConfig(optimizer="adamw", weight_decay=0.004, dropout=0.5)
 
 
@@ -282,11 +282,15 @@ def run(
     seeds: int = 1,
     folder: str | Path | None = None,
     progress: bool = True,
+    first: int = 1,
 ) -> dict:
     """Search in each way with each seed, judge the best of each at last, and return the record.
 
     All of it is kept in the folder, by default runs/search: call it again after a kill, or with
     more minutes, and it goes on.
+
+    Args:
+        seeds: how many searches in each way, with the seeds from `first` on.
     """
     chosen = config.scale(scale)
     plan, reference = PLANS[chosen.name], manifests.reference(chosen.folder)
@@ -301,7 +305,7 @@ def run(
     with files.lock(file.with_suffix(".lock"), "searching"):
         studies = {
             (way, seed): search(way, train_set, plan, file, seed, progress)
-            for seed in range(1, seeds + 1)
+            for seed in range(first, first + seeds)
             for way in ways
         }
     validation_set = loading.load(chosen.folder, "validation", plan.size, progress)[:2]
@@ -329,7 +333,8 @@ def run(
             }
         )
     return {
-        "what": f"catdog search --scale {chosen.name} --minutes {plan.minutes:g} --seeds {seeds}",
+        "what": f"catdog search --scale {chosen.name} --minutes {plan.minutes:g} --seeds {seeds}"
+        + (f" --seed {first}" if first != 1 else ""),
         "dataset": reference,
         "plan": asdict(plan),
         "precision": ablation.precision(),

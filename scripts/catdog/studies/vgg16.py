@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit
 
 from catdog import CatDogError
-from catdog.core import recording
+from catdog.core import choices, recording
 from catdog.data import manifests
 from catdog.evaluation import metrics, statistics
 from catdog.models import features, networks
@@ -31,13 +31,7 @@ RECIPE = {
     "loss": "binary cross-entropy",
     "keep": "last",
 }
-PARTS = {
-    "article": "its features and head on labels that were read, five seeds",
-    "preprocessing": "the same with VGG's own preprocessing instead of 1/255",
-    "assumed-labels": "the labels assumed, first half cats, against the same splits read",
-    "averaged": "maps averaged, logistic regression, at 150 and 224 pixels",
-    "block5": "the last block fine-tuned, from the maps of block 4",
-}
+PARTS = choices.VGG16_PARTS
 
 
 @dataclass(frozen=True)

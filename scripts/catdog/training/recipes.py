@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
+from catdog import CatDogError
 from catdog.core import distribution
 from catdog.data import augmentation, imaging
 from catdog.models import networks
@@ -187,6 +188,21 @@ RECIPES = {
     "fast-without-smoothing": replace(FAST, label_smoothing=0.0),
     "fast-without-averaging": replace(FAST, ema=None),
 }
+
+
+def changed(name: str, **changes) -> Recipe:
+    """Return the recipe of that name with some settings changed; None leaves one as it is.
+
+    Raises:
+        CatDogError: `patience` is given to a recipe that validates nothing while it trains.
+    """
+    changes = {setting: value for setting, value in changes.items() if value is not None}
+    if "patience" in changes and not RECIPES[name].judged:
+        raise CatDogError(
+            f"the recipe {name} validates nothing while it trains, so it cannot stop early: leave "
+            "out --patience."
+        )
+    return replace(RECIPES[name], **changes)
 
 
 def with_native_precision(recipe: Recipe) -> Recipe:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from catdog.core import paths, recording
 from catdog.data import imaging, loading, manifests, pixel_cache
 from catdog.evaluation import metrics, statistics
 from catdog.models import provenance, saving
@@ -75,6 +77,32 @@ def run(
         record["validation"] = metrics.measure(labels, plain)
         record["validation_flip"] = metrics.measure(labels, (plain + mirrored) / 2)
     return record
+
+
+def runs(
+    name: str,
+    recipe: Recipe,
+    folder: Path,
+    seeds: tuple[int, ...] = (1,),
+    out: Path | None = None,
+    everything: bool = False,
+    **how,
+) -> Iterator[tuple[Path, dict]]:
+    """Do `run` once a seed, and leave record.json beside model.keras; yield each folder and record.
+
+    Args:
+        name: of the recipe, before any of its settings was changed.
+        out: folder of the run, if there is one seed; by default runs/DATA-RECIPE-SEED.
+        how: passed on to `run`.
+    """
+    recording.origin()
+    every = "-all" if everything else ""
+    what = f"catdog train {name}" + (" --all" if everything else "")
+    for seed in seeds:
+        one = out or paths.RUNS / f"{folder.name}-{name}-{seed}{every}"
+        record = {"what": what, **run(recipe, folder, one, seed, everything, **how)}
+        recording.write(one / "record.json", record)
+        yield one, record
 
 
 def _sets(recipe: Recipe, folder, everything: bool, held_back: int) -> tuple:

@@ -16,10 +16,11 @@ from sklearn.model_selection import cross_val_predict, train_test_split
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from catdog.core import recording
 from catdog.data import loading, manifests
 from catdog.data.augmentation import Augmentation
 from catdog.evaluation import calibration, metrics
-from catdog.models import backbones, features
+from catdog.models import backbones, features, provenance, saving
 from catdog.training import loop, recipes
 from catdog.training.recipes import Recipe
 
@@ -349,6 +350,32 @@ def head_of(model: keras.Model) -> tuple[np.ndarray, float]:
     """Return the head of a classifier as `fit_head` gives it."""
     kernel, bias = model.get_layer("logits").get_weights()
     return kernel[:, 1] - kernel[:, 0], float(bias[1] - bias[0])
+
+
+def keep(model: keras.Model, record: dict, folder: str | Path, run: Path) -> dict:
+    """Save a classifier in `run`, with what it has seen; write and return its record.
+
+    Args:
+        record: as `frozen` or `fine_tune` returns it; how good the saved file is joins in.
+    """
+    path = run / "model.keras"
+    saving.save_small(model, path)
+    provenance.write(path, folder, "train minus held back", *split(folder))
+    measured = judge_file(path, folder, "validation_flip" in record)
+    return recording.write(run / "record.json", {**record, "file": measured})
+
+
+def lines(record: dict) -> list[str]:
+    """Say how good a classifier is: a line for the photos, one with mirror images averaged."""
+    found = []
+    for name in filter(record.get, ("validation", "validation_flip")):
+        v, mirror = record[name], ", mirror images averaged" if "flip" in name else ""
+        low, high = v["interval"]
+        found.append(
+            f"{v['accuracy']:.2%} of {v['n']:,} validation photos ({low:.2%} to {high:.2%}), log "
+            f"loss {v['log_loss']:.4f}{mirror}"
+        )
+    return found
 
 
 def judge_file(path: str | Path, folder: str | Path, mirror: bool = True) -> dict:

@@ -1,0 +1,84 @@
+"""Get photos and organize them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from catdog.cli import options
+from catdog.cli.output import load_keras, say
+from catdog.core import paths
+
+
+@click.group(cls=options.Group)
+def data() -> None:
+    """Get photos and organize them."""
+
+
+def _organizing(name: str, n: int | None = None):
+    """The options of every source, by whose name and number of photos they differ."""
+    return options.options(
+        click.option(
+            "--root",
+            type=options.PATH,
+            default=lambda: paths.DATA,
+            show_default="data",
+            help="the folder of the data sets",
+        ),
+        click.option("--name", default=name, help="the data set's name"),
+        click.option(
+            "-n", type=click.IntRange(min=4), default=n, show_default=None if n else "all",
+            help="how many",
+        ),
+        click.option(
+            "--ratio",
+            type=options.Number(0, 1, min_open=True, max_open=True),
+            default=0.2,
+            help="validation part",
+        ),
+        click.option("--seed", type=options.SEED, default=1, help="of the split"),
+    )  # fmt: skip
+
+
+def _get(source: str, *given, **how) -> None:
+    load_keras()
+    from catdog.data import download, manifests, organizing
+
+    common = (how["root"], how["name"], how["n"], how["ratio"], how["seed"])
+    get = organizing.organize if source == "archive" else getattr(download, source)
+    folder = get(*given, *common)
+    made = manifests.metadata(folder)
+    for split, counts in made["counts"].items():
+        say(f"{folder / split}: {counts['cat']:,} cats, {counts['dog']:,} dogs")
+    if made["set_aside"]:
+        say(f"{len(made['set_aside'])} photos could not be read: see {folder / 'set_aside'}")
+
+
+@data.command()
+@_organizing("sample", 2000)
+def sample(**how) -> None:
+    """Drawn cats and dogs, made here in seconds."""
+    _get("sample", **how)
+
+
+@data.command()
+@click.argument("path", type=options.PATH)
+@_organizing("photos")
+def archive(path: Path, **how) -> None:
+    """A zip or folder of cat.N.jpg and dog.N.jpg."""
+    _get("archive", path, **how)
+
+
+@data.command(short_help="Download Microsoft's 25,000 photos (825 MB)")
+@_organizing("photos")
+def microsoft(**how) -> None:
+    """Download Microsoft's archive of 25,000 photos (825 MB)."""
+    _get("microsoft", **how)
+
+
+@data.command(short_help="Download Kaggle's archives with your own token")
+@_organizing("photos")
+def kaggle(**how) -> None:
+    """Download Kaggle's archives with your own token."""
+    _get("kaggle", **how)

@@ -1,0 +1,125 @@
+"""What the options of several commands have in common."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import click
+
+from catdog.core import paths
+
+PATH = click.Path(path_type=Path)
+COUNT = click.IntRange(min=1)
+SEED = click.IntRange(0, 2**32 - 1)
+
+
+class Number(click.FloatRange):
+    """A number in a range, which "nan" is not."""
+
+    def convert(self, value, param, ctx) -> float:
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return found
+
+
+class Devices(click.ParamType):
+    """A number of devices, or "all"."""
+
+    name = "number|all"
+
+    def convert(self, value, param, ctx) -> int | str:
+        return value if value == "all" else COUNT.convert(value, param, ctx)
+
+
+class Command(click.Command):
+    """A command whose `multiple` options take several values after one name: --seed 1 2 3."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        several = {
+            name: option for option in self.params if getattr(option, "multiple", False)
+            for name in option.opts
+        }  # fmt: skip
+        spread, left = [], list(args)
+        while left:
+            spread.append(left.pop(0))
+            option = several.get(spread[-1])
+            if spread[-1] == "--":
+                break
+            if option is None or not left:
+                continue
+            name = spread[-1]
+            spread.append(left.pop(0))
+            while left and not left[0].startswith("-") and _is(option.type, left[0]):
+                spread += [name, left.pop(0)]
+        return super().parse_args(ctx, spread + left)
+
+
+def _is(kind: click.ParamType, text: str) -> bool:
+    try:
+        kind.convert(text, None, None)
+    except click.BadParameter:
+        return False
+    return True
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+
+
+def options(*some):
+    """Put several options on a command, in this order."""
+
+    def add(function):
+        for one in reversed(some):
+            function = one(function)
+        return function
+
+    return add
+
+
+def data(name: str = "photos"):
+    """The option --data: a folder of organized photos, by default data/NAME."""
+    return click.option(
+        "--data",
+        type=PATH,
+        default=lambda: paths.DATA / name,
+        show_default=f"data/{name}",
+        help="organized photos",
+    )
+
+
+def number(*names: str, **how):
+    """An option that is a whole number of 1 or more."""
+    return click.option(*names, type=how.pop("type", COUNT), **how)
+
+
+scale = click.option("--scale", type=click.Choice(["sample", "full"]), default="sample")
+scale_or_environment = click.option(
+    "--scale",
+    type=click.Choice(["sample", "full"]),
+    show_default="the environment variable SCALE, or sample",
+)
+model = click.option("--model", type=PATH, help="a .keras file", show_default="the one that ships")
+record = click.option("--record", type=PATH, help="write a record to this file")
+
+
+def _renamed(old: str, new: str):
+    def refuse(ctx, param, value):
+        if value:
+            raise click.UsageError(f"{old} is now called {new}.", ctx)
+
+    return click.option(old, is_flag=True, hidden=True, expose_value=False, callback=refuse)
+
+
+no_reject = options(
+    click.option(
+        "--no-reject",
+        is_flag=True,
+        help="answer cat or dog even to pictures that look like neither",
+    ),
+    _renamed("--always", "--no-reject"),
+)

@@ -1,0 +1,69 @@
+"""Change one thing and measure it; search for good settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from catdog.cli import options
+from catdog.cli.output import load_keras, note, say
+from catdog.core import choices
+
+
+@click.command(cls=options.Command)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--list", "listing", is_flag=True, help="the experiments, and stop")
+@options.scale_or_environment
+@options.number("--seeds", help="runs of each", show_default="3 at sample scale, 1 at full")
+@click.option("--force", is_flag=True, help="also those that are recorded already")
+@click.option("--record", type=options.PATH, help="write the record of them all to this file")
+def experiment(names, listing, scale, seeds, force, record: Path | None) -> None:
+    """Change one thing, and measure it; resumes.
+
+    NAME is an experiment's, see --list; default: all.
+    """
+    load_keras()
+    from catdog.core import recording
+    from catdog.studies import ablation
+
+    if listing:
+        for name, one in ablation.EXPERIMENTS.items():
+            say(f"{name:20} {one.section}: {one.change}")
+        return
+    found = ablation.run(names, scale, seeds, force=force)
+    say(ablation.table(found))
+    if record:
+        recording.write(record, found)
+        note(f"{record}: the record")
+
+
+@click.command(cls=options.Command)
+@options.scale_or_environment
+@click.option(
+    "--minutes",
+    type=options.Number(0, min_open=True),
+    help="of the processor, all cores added up, for each search",
+    show_default="0.5 at sample scale, 3 at full",
+)
+@click.option(
+    "--ways",
+    type=click.Choice(choices.SEARCHES),
+    multiple=True,
+    default=choices.SEARCHES,
+    help="one or both",
+)
+@options.number("--seeds", default=1, help="searches in each way")
+@click.option("--seed", type=options.SEED, default=1, help="of the first of them")
+@options.record
+def search(scale, minutes, ways, seeds, seed, record: Path | None) -> None:
+    """Search for good settings, with a budget; resumes."""
+    load_keras()
+    from catdog.core import recording
+    from catdog.studies import search as studies
+
+    found = studies.run(scale, ways, minutes, seeds, first=seed)
+    say(studies.table(found))
+    if record:
+        recording.write(record, found)
+        note(f"{record}: the record")

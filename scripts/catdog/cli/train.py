@@ -1,0 +1,110 @@
+"""Train the network from scratch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from catdog import CatDogError
+from catdog.cli import options
+from catdog.cli.output import load_keras, note, reports, say
+from catdog.core import choices, paths
+
+RECIPES = "\n".join(f"{name:28}{what}" for name, what in choices.RECIPES.items())
+
+
+@click.command(
+    cls=options.Command,
+    short_help="Train the CNN from scratch; run again to resume",
+    help="Train the CNN from scratch; run again to resume.\n\n"
+    f"\b\nRECIPE is one of these; default: improved\n{RECIPES}",
+)
+@click.argument("recipe", default="improved")
+@options.data()
+@click.option(
+    "--run",
+    type=options.PATH,
+    help="folder of the run",
+    show_default="runs/DATA-RECIPE-SEED",
+)
+@options.number("--epochs", show_default="the recipe's")
+@options.number("--batch-size", show_default="the recipe's")
+@click.option(
+    "--lr",
+    type=options.Number(0, min_open=True),
+    help="learning rate",
+    show_default="the recipe's",
+)
+@options.number(
+    "--patience",
+    type=click.IntRange(min=0),
+    help="stop after so many epochs in a row that are no better, and one more",
+    show_default="the recipe's",
+)
+@click.option("--precision", type=click.Choice(choices.PRECISIONS), show_default="the recipe's")
+@click.option(
+    "--seed", type=options.SEED, multiple=True, default=[1], help="one, or several runs: 1 2 3"
+)
+@click.option(
+    "--devices", type=options.Devices(), help="how many GPUs share each batch", show_default="1"
+)
+@click.option("--all", "everything", is_flag=True, help="train on the validation photos too")
+@options.number(
+    "--choose",
+    metavar="N",
+    help="leave the validation photos alone and judge by N training photos that are held back",
+)
+@reports
+def train(
+    recipe: str,
+    data: Path,
+    run: Path | None,
+    epochs: int | None,
+    batch_size: int | None,
+    lr: float | None,
+    patience: int | None,
+    precision: str | None,
+    seed: tuple[int, ...],
+    devices: int | str | None,
+    everything: bool,
+    choose: int | None,
+) -> dict:
+    if recipe not in choices.RECIPES:
+        known = ", ".join(choices.RECIPES)
+        raise CatDogError(f"no recipe is called {recipe!r}. The recipes: {known}.")
+    if everything and choose:
+        raise click.UsageError("--all and --choose exclude each other.")
+    if everything and patience is not None:
+        raise click.UsageError("--patience needs photos to judge by: leave out --all.")
+    if run and len(seed) > 1:
+        raise CatDogError("--run names the folder of one run: leave it out, or give one --seed.")
+    load_keras()
+    from catdog.core import recording
+    from catdog.training import recipes, reference_runs
+
+    changed = recipes.changed(
+        recipe,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=lr,
+        patience=patience,
+        precision=precision,
+    )
+    records = []
+    how = {"held_back": choose or 0, "devices": devices}
+    for one, record in reference_runs.runs(recipe, changed, data, seed, run, everything, **how):
+        records.append(record)
+        if "validation" in record:
+            say(reference_runs.line(record))
+        path = one / "record.json"
+        note(f"{one / 'model.keras'}: the model\n{path}: the record of the run")
+    if len(records) == 1:
+        return json.loads(path.read_text("utf-8"))
+    if everything:
+        return {"runs": records}
+    path = paths.RUNS / f"{data.name}-{recipe}" / "record.json"
+    joint = recording.write(path, {"what": records[0]["what"], **reference_runs.joint(records)})
+    note(f"{path}: the record of all of them")
+    return joint

@@ -1,0 +1,107 @@
+"""Stand on a pretrained backbone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from catdog.cli import options
+from catdog.cli.output import load_keras, note, reports, say
+from catdog.core import choices, paths
+
+PARTS = "; ".join(f"{name}: {what}" for name, what in choices.VGG16_PARTS.items())
+
+
+@click.command(cls=options.Command, short_help="Stand on a pretrained backbone; resumes")
+@click.argument("how", type=click.Choice(["frozen", "fine-tune", "study", "vgg16"]))
+@click.option(
+    "--part",
+    type=click.Choice([*choices.VGG16_PARTS, "all"]),
+    default="article",
+    help=f"of vgg16. {PARTS}",
+)
+@click.option("--no-mirror", is_flag=True, help="of frozen: no mirror images")
+@click.option(
+    "--backbone",
+    default="efficientnet-lite0",
+    metavar="NAME",
+    help=f"one of {', '.join(choices.BACKBONES)}",
+)
+@options.number("--size", help="of the photos", show_default="the backbone's own")
+@options.data()
+@click.option(
+    "--run", type=options.PATH, help="folder of the run", show_default="runs/DATA-HOW-BACKBONE"
+)
+@options.number("--epochs", help="of fine-tuning", show_default="the recipe's")
+@click.option(
+    "--from-block", type=click.IntRange(min=0), default=9, help="of fine-tuning: first that learns"
+)
+@click.option("--seed", type=options.SEED, default=1, help="of fine-tuning")
+@reports
+def transfer(
+    how: str,
+    part: str,
+    no_mirror: bool,
+    backbone: str,
+    size: int | None,
+    data: Path,
+    run: Path | None,
+    epochs: int | None,
+    from_block: int,
+    seed: int,
+) -> dict:
+    """Stand on a pretrained backbone; resumes.
+
+    \b
+    frozen     a new head on frozen features
+    fine-tune  then the upper blocks, too
+    study      how many photos are enough, which labels look wrong
+    vgg16      the article's use of VGG16 and what each of its choices cost,
+               each part a record in the run's folder
+    """
+    load_keras()
+    from dataclasses import replace
+
+    from benchmarks import throughput
+    from catdog.core import recording
+    from catdog.models import backbones
+    from catdog.training import transfer as training
+
+    size = size or backbones.spec(backbone).size
+    of = "" if how == "vgg16" else f"-{backbone}-{size}"
+    run = run or paths.RUNS / f"{data.name}-{how}{of}"
+    run.mkdir(parents=True, exist_ok=True)
+    if how == "vgg16":
+        return _vgg16(data, run, choices.VGG16_PARTS if part == "all" else [part])
+    if how == "study":
+        found = recording.write(run / "record.json", training.study(data, backbone, size))
+        say(f"{run / 'record.json'}: the record")
+        return found
+    if how == "frozen":
+        model, record = training.frozen(data, backbone, size, not no_mirror)
+        record["extraction"] = throughput.extraction_rate(data, backbone, size)
+    else:
+        head = training.head_of(training.frozen(data, backbone, size)[0])
+        recipe = training.FINE_TUNING
+        recipe = replace(recipe, epochs=epochs or recipe.epochs)
+        model, record = training.fine_tune(
+            data, backbone, head, size, recipe, from_block, run / "training", seed
+        )
+    for line in training.lines(record):
+        say(line)
+    found = training.keep(model, record, data, run)
+    note(f"{run / 'model.keras'}: the model\n{run / 'record.json'}: the record of the run")
+    return found
+
+
+def _vgg16(data: Path, run: Path, parts) -> dict:
+    from catdog.studies import vgg16
+
+    studies, found = vgg16.Studies(data, run), {}
+    for part in parts:
+        path = studies.record(part)
+        say(f"{path}: {choices.VGG16_PARTS[part]}")
+        found[part] = json.loads(path.read_text("utf-8"))
+    return found if len(found) > 1 else found[part]

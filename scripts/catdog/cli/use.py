@@ -1,0 +1,172 @@
+"""Use a trained model: predict, submit, evaluate, export, serve."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from catdog import no_bar
+from catdog.cli import options, output
+from catdog.cli.output import load_keras, note, reports, say
+from catdog.core import choices, paths
+
+
+@click.command(cls=options.Command)
+@click.argument("photos", nargs=-1, required=True)
+@options.model
+@click.option(
+    "--threshold",
+    type=options.Number(0, 1),
+    default=0.5,
+    help="the probability of dog from which dog is said",
+)
+@options.number("--batch-size", default=64, help="photos at a time")
+@click.option(
+    "--csv",
+    type=options.PATH,
+    help="write the answers to this new file instead; if interrupted, the same again goes on",
+)
+@options.no_reject
+@output.json_option
+def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> int:
+    """Say whether photos show a cat or a dog.
+
+    PHOTOS are photos, folders of photos, or web addresses. With --json a line of JSON for each.
+    """
+    if csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other.")
+    load_keras()
+    from tqdm.auto import tqdm
+
+    from catdog.evaluation import ood
+    from catdog.inference import answers, prediction
+    from catdog.models import saving
+
+    files = list(prediction.photos_in(photos))
+    table = answers.Table(csv, files, threshold) if csv else None
+    done = table.done if table else []
+    loaded = saving.load_model(model)
+    refuse = None if no_reject else ood.load(model or saving.DEFAULT)
+    failed, started = sum(not row[1] for row in done), time.perf_counter()
+    shown = len(files) > 1 and sys.stderr.isatty()
+    with (
+        table or contextlib.nullcontext(),
+        tqdm(total=len(files), initial=len(done), unit="photo", disable=no_bar(shown)) as bar,
+    ):
+        left = files[len(done) :]
+        for one in answers.stream(loaded, left, threshold, batch_size, refuse):
+            failed += bool(one.error)
+            with tqdm.external_write_mode(sys.stdout):
+                if one.error and not as_json:
+                    click.echo(f"catdog: {one.error}", err=True)
+                if table:
+                    table.write(one)
+                elif as_json:
+                    output.document(one.document(), indent=None)
+                elif not one.error:
+                    say(click.format_filename(str(one)))  # names that are no Unicode, too
+            bar.update()
+    seconds, n = time.perf_counter() - started, len(files) - failed
+    if as_json:
+        return int(bool(failed))
+    if table:
+        note(f"{csv}: {n:,} photos")
+    if n > 1 or failed:
+        left_out = f", {failed:,} could not be read" if failed else ""
+        many = "photo" if n == 1 else "photos"
+        note(f"{n:,} {many}, {len(left) / seconds:.0f} images/s{left_out}")
+    return int(bool(failed))
+
+
+@click.command(cls=options.Command)
+@click.argument("source", type=options.PATH)
+@click.option("--out", type=options.PATH, default=Path("submission.csv"), help="a new file")
+@click.option(
+    "--clip",
+    type=options.Number(0, 0.5, max_open=True),
+    default=choices.CLIP,
+    help="be no surer than this, see the model's record",
+)
+@options.model
+def submit(source: Path, out: Path, clip: float, model: Path | None) -> int:
+    """Write the file that Kaggle's competition asks for.
+
+    SOURCE is Kaggle's test archive, or a folder.
+    """
+    load_keras()
+    from catdog.inference import submission
+    from catdog.models import saving
+
+    broken = submission.submit(saving.load_model(model), source, out, clip)
+    for _, why in broken:
+        click.echo(f"catdog: {why} It got 0.5.", err=True)
+    note(f"{out}: ready to be uploaded. It was clipped to {clip:g} … {1 - clip:g}.")
+    return int(bool(broken))
+
+
+@click.command(
+    cls=options.Command, short_help="Examine a model: calibration, slices, what is neither"
+)
+@options.model
+@options.data()
+@click.option("--seen", is_flag=True, help="measure even on photos that the model was trained on")
+@click.option(
+    "--record",
+    type=options.PATH,
+    help="write the record to this file",
+    show_default="runs/evaluate-MODEL/record.json",
+)
+@click.option(
+    "--refusal",
+    type=options.PATH,
+    help="write what is refused to this file: MODEL.refusal.npz",
+)
+@reports
+def evaluate(model, data: Path, seen: bool, record, refusal) -> dict:
+    """Examine a model: calibration, slices, what is neither; resumes."""
+    load_keras()
+    from catdog.core import recording
+    from catdog.evaluation import examination, ood
+    from catdog.models import saving
+
+    path = model or saving.DEFAULT
+    found, refuse = examination.examine(path, data, seen=seen)
+    say(examination.summary(found))
+    out = record or paths.RUNS / f"evaluate-{Path(path).stem}" / "record.json"
+    found = recording.write(out, found)
+    note(f"{out}: the record")
+    if refusal:
+        note(f"{ood.save(refuse, path, refusal)}: the refusal")
+    return found
+
+
+@click.command(cls=options.Command)
+@click.argument("out", type=options.PATH)
+@options.model
+def export(out: Path, model: Path | None) -> None:
+    """Write a model as ONNX, for other programs.
+
+    OUT is a new file, such as cat_dog.onnx.
+    """
+    load_keras()
+    from catdog.inference import export as onnx
+    from catdog.models import saving
+
+    difference = onnx.export(saving.load_model(model), out)
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, equal to {difference:.1g}")
+
+
+@click.command(cls=options.Command)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0: any that is free")
+@options.model
+@options.no_reject
+def serve(port: int, model: Path | None, no_reject: bool) -> None:
+    """A page on this computer to drop photos on."""
+    load_keras()
+    from catdog.inference import serve as page
+
+    page.serve(model, port, refuse=not no_reject)

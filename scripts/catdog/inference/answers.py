@@ -1,0 +1,167 @@
+"""The answers of `catdog predict`: in words, as JSON, and as a CSV file that can be resumed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from catdog import CatDogError
+from catdog.evaluation import ood
+from catdog.inference import prediction, web
+
+FIELDS = ("photo", "label", "probability_of_dog", "error")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says of a photo.
+
+    Attributes:
+        label: "cat", "dog", "neither", or "" if the photo could not be read.
+        dog: the probability of dog, None if the photo could not be read.
+        likelier: "cat" or "dog", for a picture that is neither too.
+        error: why the photo could not be read, or "".
+    """
+
+    photo: str
+    label: str = ""
+    dog: float | None = None
+    likelier: str = ""
+    error: str = ""
+
+    def __str__(self) -> str:
+        chance = self.dog if self.likelier == "dog" else 1 - self.dog
+        if self.label == "neither":
+            must = f"(if it must be one: {self.likelier}, {chance:.1%})"
+            return f"neither, it seems  {must}  {self.photo}"
+        return f"{self.label}  {chance:6.1%}  (probability of dog: {self.dog:.4f})  {self.photo}"
+
+    def row(self) -> tuple[str, str, str, str]:
+        """Return it as a row of the CSV file, in the order of FIELDS."""
+        dog = "" if self.dog is None else f"{self.dog:.6f}"
+        return self.photo, self.label, dog, self.error
+
+    def document(self) -> dict:
+        """Return it for JSON, with None for what there is not."""
+        dog = None if self.dog is None else round(self.dog, 6)
+        values = self.photo, self.label or None, dog, self.error or None
+        return dict(zip(FIELDS, values, strict=True))
+
+
+def stream(
+    model: keras.Model,
+    files: Iterable[str | Path],
+    threshold: float = 0.5,
+    batch_size: int = 64,
+    refuse: ood.OODDetector | None = None,
+) -> Iterator[Answer]:
+    """Yield an answer for each file, in their order.
+
+    Args:
+        threshold: the probability of dog from which "dog" is said.
+        refuse: as for `prediction.stream`.
+    """
+    for path, found in prediction.stream(model, files, batch_size, refuse):
+        photo = web.shown(str(path))
+        strange = isinstance(found, prediction.OutOfDistribution)
+        if isinstance(found, CatDogError) and not strange:
+            yield Answer(photo, error=str(found))
+            continue
+        dog = found.dog if strange else found
+        likelier = "dog" if dog >= threshold else "cat"
+        yield Answer(photo, "neither" if strange else likelier, dog, likelier)
+
+
+class Table:
+    """A CSV file of answers: written row by row to NAME.part, which gets its name when complete.
+
+    If it is interrupted, the part stays, and a `Table` of the same name goes on with it. Its last
+    row, which may be cut off, is answered again.
+
+    Attributes:
+        done: the rows that were there already.
+
+    Raises:
+        CatDogError: the file exists already, or the part is of other photos or another threshold.
+    """
+
+    def __init__(self, out: Path, files: list[str | Path], threshold: float = 0.5):
+        self.out, self.part, self.done = out, out.with_name(out.name + ".part"), []
+        if out.exists():
+            raise CatDogError(f"{out} exists already and is left as it is: name another file.")
+        if not out.parent.is_dir():
+            raise CatDogError(f"{out.parent}: no such folder to write {out.name} into.")
+        begun = self.part.read_bytes() if self.part.exists() else b""
+        text = begun.decode("utf-8", "surrogateescape")
+        # the last row may be cut off, even where it looks whole
+        *kept, self._last = [*map(tuple, csv.reader(io.StringIO(text, newline="")))] or [()]
+        self.done, whole = kept[1:], _text(kept).encode("utf-8", "surrogateescape")
+        names = [web.shown(str(file)) for file in files]
+        if (
+            not begun.startswith(whole)
+            or (kept and kept[0] != FIELDS)
+            or (begun and not kept and not _text([FIELDS]).encode().startswith(begun))
+            or [row[0] for row in self.done] != names[: len(self.done)]
+            or not all(_fits(row, threshold) for row in self.done)
+        ):
+            raise self._other()
+        self._size = len(whole)
+
+    def _other(self) -> CatDogError:
+        return CatDogError(
+            f"{self.part} was begun with other photos, another model or another threshold: move it "
+            "away to begin anew, or name another file."
+        )
+
+    def __enter__(self) -> Table:
+        with open(self.part, "ab") as stream:
+            stream.truncate(self._size)
+        self._stream = open(  # a row at a time
+            self.part, "a", 1, encoding="utf-8", errors="surrogateescape", newline=""
+        )
+        self._writer = csv.writer(self._stream)
+        if not self._size:
+            self._writer.writerow(FIELDS)
+        return self
+
+    def write(self, answer: Answer) -> None:
+        """Add the row of a photo.
+
+        Raises:
+            CatDogError: the part says something else of it: another model began it.
+        """
+        row, last, self._last = answer.row(), self._last, ()
+        if last[:1] == row[:1] and len(last) == len(row) and last[2] and row[2]:
+            if last[1] != row[1] or abs(float(last[2]) - float(row[2])) > 0.01:
+                raise self._other()
+        self._writer.writerow(row)
+
+    def __exit__(self, kind, *_) -> None:
+        self._stream.close()
+        if kind is None:
+            if self.out.exists():
+                raise CatDogError(f"{self.out} has appeared meanwhile: the answers: {self.part}.")
+            os.replace(self.part, self.out)
+
+
+def _text(rows: Iterable) -> str:
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows(rows)
+    return stream.getvalue()
+
+
+def _fits(row: tuple, threshold: float) -> bool:
+    """Whether a row of a part may have been written with this threshold."""
+    if len(row) != len(FIELDS):
+        return False
+    _, label, dog, error = row
+    if label not in ("cat", "dog"):
+        return label == "neither" or bool(error)
+    slack = 1e-6 if label == "dog" else -1e-6  # of its rounding
+    return (float(dog) + slack >= threshold) == (label == "dog")

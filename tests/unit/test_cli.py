@@ -1,0 +1,372 @@
+"""The command line itself: help, numbers, JSON, loudness, pipes, and answers that are resumed."""
+
+import csv
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import click
+import pytest
+from pictures import jpeg
+
+from catdog import CatDogError, __version__
+from catdog.cli import use
+from catdog.cli.main import catdog, main
+from catdog.core import choices
+from catdog.inference import answers, submission
+from catdog.models import backbones
+from catdog.studies import search
+from catdog.training import recipes
+
+
+def every_command(group=catdog, words=()):
+    for name, command in group.commands.items():
+        yield (*words, name), command
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*words, name))
+
+
+EVERY = dict(every_command())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(9):
+        (folder / f"{i}.jpg").write_bytes(jpeg(i))
+    (folder / "3.jpg").write_bytes(jpeg(3)[:200])
+    return folder
+
+
+def in_a_process(*words, **how):
+    return subprocess.Popen([sys.executable, "-m", "catdog", *words], text=True, **how)
+
+
+# ---- help
+
+
+def test_help_imports_neither_keras_nor_tensorflow():
+    code = (
+        "import sys; from catdog.cli.main import main\n"
+        "for words in ([], ['train'], ['transfer'], ['predict'], ['aws', 'run']):\n"
+        "    assert main([*words, '--help']) == 0\n"
+        "print(sorted({'keras', 'tensorflow', 'sklearn', 'boto3'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_command_explains_itself(words, capsys):
+    assert main([*words, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"Usage: catdog {' '.join(words)} ") and "CONST" not in said
+    command = EVERY[words]
+    assert command.help and not command.get_short_help_str(80).endswith("...")
+    callback = inspect.signature(inspect.unwrap(command.callback))
+    given = {one.name for one in command.params if one.expose_value} | {"ctx"}
+    given -= {"ctx", "as_json"} - set(callback.parameters)
+    callback.bind(**dict.fromkeys(given))  # it takes what the options give
+
+
+def test_help_names_the_choices_that_there_are(capsys):
+    assert tuple(choices.RECIPES) == tuple(recipes.RECIPES)
+    assert choices.BACKBONES == tuple(backbones.BACKBONES)
+    assert choices.SEARCHES == search.WAYS
+    assert main(["train", "--help"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert set(recipes.RECIPES) <= {line[0] for line in lines if line}
+    assert main(["submit", "--help"]) == 0
+    assert f"{submission.CLIP}" in capsys.readouterr().out
+
+
+def test_help_names_the_exit_codes_and_completion(capsys):
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(f" {code} " in said for code in (0, 1, 2, 130)) and "_CATDOG_COMPLETE" in said
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"catdog {__version__}\n"
+
+
+def test_completion_knows_the_commands():
+    environment = {**os.environ, "_CATDOG_COMPLETE": "bash_complete"}
+    environment |= {"COMP_WORDS": "catdog tra", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "catdog"], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["plain,train", "plain,transfer"]
+
+
+# ---- wrong usage
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train --epochs 0",
+        "train --epochs -1",
+        "train --epochs many",
+        "train --seed -1",
+        "train --seed 1 -2",
+        "train --batch-size 0",
+        "train --lr 0",
+        "train --lr nan",
+        "train --patience -1",
+        "train --precision half",
+        "train --devices none",
+        "train --all --choose 8",
+        "train --all --patience 2",
+        "data sample -n -3",
+        "data sample --ratio 2",
+        "data sample --ratio nan",
+        "transfer frozen --size 0",
+        "transfer fine-tune --epochs 0",
+        "transfer thawed",
+        "predict",
+        "predict x.jpg --threshold 1.5",
+        "predict x.jpg --batch-size 0",
+        "predict x.jpg --csv a.csv --json",
+        "submit x.zip --clip 0.5",
+        "serve --port 65536",
+        "bench --rounds 0",
+        "bench gpu --epochs 0",
+        "bench accuracy --recipe none",
+        "experiment --seeds 0",
+        "search --seed -1",
+        "run --jobs 0",
+        "aws up --disk 0",
+        "frobnicate",
+    ],
+)
+def test_wrong_usage_is_one_sentence(words, capsys):
+    assert main(words.split()) == 2
+    said = capsys.readouterr()
+    assert not said.out and said.err.startswith("catdog") and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["predict", "x.jpg"], ["serve"]])
+def test_the_old_name_of_no_reject_is_explained(words, capsys):
+    assert main([*words, "--always"]) == 2
+    assert "--always is now called --no-reject." in capsys.readouterr().err
+
+
+def test_several_values_after_one_name():
+    train = EVERY[("train",)]
+    for words, recipe, seeds in (
+        ("--seed 1 2 3", "improved", (1, 2, 3)),
+        ("--seed 1 2 fast", "fast", (1, 2)),
+        ("fast --seed 4 --seed 5 --epochs 2", "fast", (4, 5)),
+        ("--seed 6 -- best", "best", (6,)),
+        ("", "improved", (1,)),
+    ):
+        with train.make_context("train", words.split()) as ctx:
+            assert (ctx.params["recipe"], ctx.params["seed"]) == (recipe, seeds)
+
+
+# ---- recipes with changes
+
+
+def test_a_recipe_with_changes():
+    changed = recipes.changed("improved", epochs=2, batch_size=8, learning_rate=0.5, patience=0)
+    assert (changed.epochs, changed.batch_size, changed.patience) == (2, 8, 0)
+    assert changed.learning_rate == 0.5 and changed.precision == recipes.IMPROVED.precision
+    assert recipes.changed("article", epochs=None) == recipes.ARTICLE
+    with pytest.raises(CatDogError, match="leave out --patience"):
+        recipes.changed("fast", patience=3)
+
+
+@pytest.mark.usefixtures("features_elsewhere")
+def test_train_json_is_the_record_with_the_changes(photos_on_disk, tmp_path, capsys):
+    words = ["train", "article", "--epochs", "1", "--batch-size", "8", "--lr", "0.002"]
+    words += ["--patience", "4", "--data", str(photos_on_disk), "--run", str(tmp_path / "run")]
+    assert main(["-q", *words, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record == json.loads((tmp_path / "run" / "record.json").read_text("utf-8"))
+    assert (record["recipe"]["batch_size"], record["recipe"]["learning_rate"]) == (8, 0.002)
+    assert record["recipe"]["patience"] == 4 and record["what"] == "catdog train article"
+
+
+# ---- predict
+
+
+def test_threshold_says_dog_from_that_probability_on(small_model, folder, capsys):
+    def said(threshold):
+        words = ["predict", str(folder / "0.jpg"), "--model", str(small_model)]
+        assert main([*words, "--json", "--threshold", str(threshold)]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    dog = said(0.5)["probability_of_dog"]
+    assert said(dog - 0.001)["label"] == "dog" and said(dog + 0.001)["label"] == "cat"
+
+
+def test_predict_json_is_a_line_a_file(small_model, folder, capsys):
+    assert main(["predict", str(folder), "--model", str(small_model), "--json"]) == 1
+    said = capsys.readouterr()
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    assert len(rows) == 9 and [set(row) for row in rows] == [set(answers.FIELDS)] * 9
+    assert rows[3]["label"] is None and "is no photo" in rows[3]["error"]
+    assert rows[4]["error"] is None and 0 <= rows[4]["probability_of_dog"] <= 1
+
+
+def test_quiet_leaves_the_answers_and_no_bars(small_model, folder, capsys, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    seen, stream = [], answers.stream
+
+    def spied(*given):
+        seen.append(os.environ.get("TQDM_DISABLE"))
+        return stream(*given)
+
+    monkeypatch.setattr(answers, "stream", spied)
+    words = ["predict", str(folder / "0.jpg"), str(folder / "1.jpg"), "--model", str(small_model)]
+    assert main(words) == 0
+    loud = capsys.readouterr().out.splitlines()
+    assert main(["-q", *words]) == 0
+    assert capsys.readouterr().out.splitlines() == loud[:2] and len(loud) == 3
+    assert seen == [None, "1"] and "TQDM_DISABLE" not in os.environ
+
+
+def test_verbose_shows_where_an_error_comes_from(tmp_path, capsys):
+    words = ["predict", "x.jpg", "--model", str(tmp_path / "none.keras")]
+    assert main(words) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(["-v", *words]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "saving.py" in said
+    assert said.splitlines()[-1].startswith("catdog: ")
+
+
+def test_ctrl_c_is_130(monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(use, "load_keras", stop)
+    assert main(["export", "x.onnx"]) == 130
+    assert "Run the same command again" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_ends_quietly(small_model, folder):
+    names = [str(folder / "0.jpg")] * 3000  # more than a pipe holds
+    run = in_a_process(
+        *("predict", *names, "--model", str(small_model)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert run.stdout.readline().startswith(("cat", "dog"))
+    run.stdout.close()
+    assert run.wait(300) == 1 and run.stderr.read() == ""
+
+
+# ---- the CSV file
+
+
+def test_rows_come_in_order_and_a_part_goes_on(small_model, folder, tmp_path, monkeypatch, capsys):
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    words = ["predict", str(folder), "--model", str(small_model), "--batch-size", "2", "--csv"]
+    assert main([*words, str(whole)]) == 1
+    rows = list(csv.DictReader(whole.open(newline="")))
+    assert [row["photo"][-5:] for row in rows] == [f"{i}.jpg" for i in range(9)]
+    assert [bool(row["error"]) for row in rows] == [i == 3 for i in range(9)]
+    asked, stream = [], answers.stream
+
+    def interrupted(model, files, *how):
+        asked.append(len(files))
+        for n, one in enumerate(stream(model, files, *how)):
+            if n == 6 and len(asked) == 1:
+                raise KeyboardInterrupt
+            yield one
+
+    monkeypatch.setattr(answers, "stream", interrupted)
+    assert main([*words, str(out)]) == 130
+    part = tmp_path / "out.csv.part"
+    assert len(part.read_text().splitlines()) == 7 and not out.exists()
+    part.write_bytes(part.read_bytes()[:-9])  # its last row is cut off
+    capsys.readouterr()
+    assert main([*words, str(out)]) == 1
+    assert out.read_bytes() == whole.read_bytes() and not part.exists()
+    assert asked == [9, 4] and "8 photos" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cut", range(0, 120, 7))
+def test_wherever_a_part_was_cut_off_it_goes_on(cut, small_model, tmp_path):
+    files = [tmp_path / f"a, {name}\n.jpg" for name in ("é", "\udcff", '"')]
+    found = [answers.Answer(str(files[0]), "cat", 0.25), answers.Answer(str(files[1]), error="x")]
+    found.append(answers.Answer(str(files[2]), "dog", 0.75))
+    out = tmp_path / "out.csv"
+
+    def write():
+        with answers.Table(out, files) as table:
+            for one in found[len(table.done) :]:
+                table.write(one)
+
+    write()
+    whole = out.read_bytes()
+    out.rename(tmp_path / "out.csv.part")
+    (tmp_path / "out.csv.part").write_bytes(whole[: len(whole) * cut // 120])
+    write()
+    assert out.read_bytes() == whole
+
+
+def test_a_part_of_something_else_is_left_alone(tmp_path):
+    files = [tmp_path / f"{i}.jpg" for i in range(3)]
+    part, header = tmp_path / "out.csv.part", "photo,label,probability_of_dog,error\r\n"
+    first, last = f"{files[0]},dog,0.600000,\r\n", f"{files[1]},cat,0.300000,\r\n"
+    for text, threshold in (
+        ("something else\n" * 3, 0.5),
+        (header + last + first, 0.5),  # other photos
+        (header + first + last, 0.7),  # another threshold
+        (header + f"{files[0]},dog\r\n" + last, 0.5),
+    ):
+        part.write_text(text, newline="")
+        with pytest.raises(CatDogError, match="was begun with other photos"):
+            answers.Table(tmp_path / "out.csv", files, threshold)
+        assert part.read_text() == text.replace("\r\n", "\n")
+    part.write_text(header + first + last, newline="")
+    with pytest.raises(CatDogError, match="another model"):
+        with answers.Table(tmp_path / "out.csv", files) as table:
+            table.write(answers.Answer(str(files[1]), "cat", 0.1))
+    assert part.exists() and not (tmp_path / "out.csv").exists()
+
+
+def test_a_kill_leaves_a_part_that_goes_on(small_model, folder, tmp_path):
+    out = tmp_path / "out.csv"
+    names = [str(folder / "0.jpg")] * 2000
+    words = ["predict", *names, "--model", str(small_model), "--csv", str(out)]
+    run = in_a_process(*words, stdout=subprocess.DEVNULL)
+    part = tmp_path / "out.csv.part"
+    while run.poll() is None and not (part.exists() and part.stat().st_size > 5000):
+        pass
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert part.exists() and not out.exists()
+    assert main(words) == 0
+    rows = list(csv.DictReader(out.open(newline="")))
+    assert len(rows) == 2000 and len({row["probability_of_dog"][:5] for row in rows}) == 1
+
+
+# ---- what reports
+
+
+def test_aws_types_json(capsys):
+    assert main(["aws", "types", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows if row["default"]] == ["g4dn.xlarge"]
+
+
+def test_json_is_alone_on_stdout(capsys):
+    from catdog.cli import output
+
+    @click.command()
+    @output.reports
+    def found():
+        print("of a library")
+        output.say("a result")
+        return {"n": 1}
+
+    with click.Context(found, obj=output.Output()) as ctx:
+        ctx.invoke(found, as_json=True)
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"n": 1} and said.err == "of a library\n"
