@@ -15,7 +15,7 @@ from catdog import CatDogError
 from catdog.core import distribution
 from catdog.data import batching
 from catdog.models import networks
-from catdog.training import config, loop, optimizers, recipes
+from catdog.training import config, loop, recipes
 
 HERE = Path(__file__).parent
 
@@ -120,10 +120,7 @@ def test_float16_keeps_the_average_of_the_weights_and_resumes(tmp_path, break_of
 
     whole = train("whole").get_weights()
     keras.config.set_dtype_policy("mixed_float16")
-    last = keras.models.load_model(
-        tmp_path / "whole" / "epoch-0002" / "model.keras",
-        custom_objects={"OneCycle": optimizers.OneCycle},
-    )
+    last = keras.models.load_model(tmp_path / "whole" / "epoch-0002" / "model.keras")
     keras.config.set_dtype_policy("float32")
     averages = last.optimizer.inner_optimizer._model_variables_moving_average
     raw = last.trainable_weights

@@ -243,7 +243,7 @@ def _step(rate: float, steps: int):
 
 SCHEDULES = {
     "constant": lambda rate, steps: rate,
-    "one-cycle": optimizers.OneCycle,
+    "one-cycle": optimizers.one_cycle,
     "cosine": keras.optimizers.schedules.CosineDecay,
     "step": _step,
 }

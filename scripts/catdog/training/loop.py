@@ -193,8 +193,7 @@ def train(
             log |= {"best_loss": math.inf, "best_epoch": 0, "wait": 0}
         else:
             log = json.loads((last / "log.json").read_text("utf-8"))
-            known = {"OneCycle": optimizers.OneCycle}
-            model = keras.models.load_model(last / "model.keras", custom_objects=known)
+            model = keras.models.load_model(last / "model.keras")
             epoch, optimizer = len(log["seconds"]), model.optimizer
         optimizers.compile_model(model, recipe, steps, optimizer, weighted=bool(chosen))
         stopped = recipe.patience is not None and log["wait"] > recipe.patience

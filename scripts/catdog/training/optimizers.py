@@ -1,8 +1,6 @@
-"""What Keras does not have: Keras 2.0.8's RMSprop, Muon for convolutions, a one-cycle rate."""
+"""What Keras does not have: Keras 2.0.8's RMSprop, and Muon for convolutions."""
 
 from __future__ import annotations
-
-import math
 
 import keras
 
@@ -11,19 +9,11 @@ from catdog.core import distribution
 from catdog.training import recipes
 
 
-class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+def one_cycle(peak: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
     """Linear warm-up over the first tenth of the steps, then half a cosine to zero."""
-
-    def __init__(self, peak: float, steps: int):
-        self.peak, self.steps = peak, steps
-
-    def __call__(self, step):
-        part = keras.ops.cast(step, "float32") / self.steps
-        down = 0.5 * (1 + keras.ops.cos(math.pi * keras.ops.minimum((part - 0.1) / 0.9, 1.0)))
-        return self.peak * keras.ops.where(part < 0.1, part / 0.1, down)
-
-    def get_config(self):
-        return {"peak": self.peak, "steps": self.steps}
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, 0.9 * steps, warmup_target=peak, warmup_steps=0.1 * steps
+    )
 
 
 LOSS = "loss_over_photos"  # its mean; Keras's own "loss" counts those that fill a batch, too
@@ -58,7 +48,7 @@ def compile_model(
 def _optimizer(recipe: recipes.Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     rate = recipe.learning_rate
     if recipe.schedule == "one-cycle":
-        rate = OneCycle(rate, recipe.epochs * steps_per_epoch)
+        rate = one_cycle(rate, recipe.epochs * steps_per_epoch)
     elif recipe.schedule == "inverse time":
         rate = keras.optimizers.schedules.InverseTimeDecay(rate, 1, recipe.decay)
     elif recipe.schedule != "constant":
