@@ -103,7 +103,7 @@ def run(step: str, folder: str, root: str, n: str) -> None:
             organizing.organize(source, root, "photos", progress=False)
 
     elif step == "cache":
-        pass
+        from catdog.data import pixel_cache
 
         def work():
             pixel_cache.load(organized, None, SIZE, root, progress=False)

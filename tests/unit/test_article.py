@@ -5,6 +5,7 @@ The formulas are those of that release: `optimizers.py`, `callbacks.py`, `prepro
 
 import io
 import math
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -114,7 +115,7 @@ def test_it_stops_when_its_keras_did_and_keeps_the_last_weights(seed, tmp_path, 
         return made
 
     monkeypatch.setattr(loop, "_State", state)
-    recipe = loop.replace(ARTICLE, epochs=12)
+    recipe = replace(ARTICLE, epochs=12)
     model, log = loop.train(
         lambda: networks.article_cnn(24), recipe, (images, labels), (images, labels), tmp_path, 1,
         progress=False,

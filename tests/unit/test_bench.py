@@ -206,12 +206,12 @@ def batches():
         time.sleep(0.3)
         yield np.zeros((32, 4), np.float32), np.zeros((32, 1), np.float32)
 
-bench.WARM, bench._Clock = 4, Slow
+throughput.WARM, throughput._Clock = 4, Slow
 model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
 model.compile("sgd", "mse")
-for way in (contextlib.nullcontext, bench.ahead):
+for way in (contextlib.nullcontext, throughput.ahead):
     with way(batches()) as made:
-        print(bench.fit_rate(model, made, 32, 8))
+        print(throughput.fit_rate(model, made, 32, 8))
 """
 
 

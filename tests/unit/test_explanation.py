@@ -26,7 +26,7 @@ from catdog.models import saving
 @pytest.fixture(scope="module")
 def chapter():
     """The functions of the cells tagged "implementation"."""
-    scope = dict(np=np, cv2=cv2, keras=keras, ops=ops, explanation=attribution)
+    scope = dict(np=np, cv2=cv2, keras=keras, ops=ops, attribution=attribution)
     scope |= dict(gradient=attribution.gradient)
     for cell in nbformat.read(paths.NOTEBOOKS / "12_what_the_network_sees.ipynb", 4).cells:
         if "implementation" in cell.metadata.get("tags", []):
@@ -214,7 +214,7 @@ def test_occlusion_finds_the_place_that_counts(chapter, monkeypatch):
         assert label == 1
         return photos[:, 20:30, 40:50].mean((1, 2, 3))
 
-    monkeypatch.setitem(chapter, "explanation", SimpleNamespace(scores=scores))
+    monkeypatch.setitem(chapter, "attribution", SimpleNamespace(scores=scores))
     found = chapter["occlusion"](None, photo, share=0.2, steps=13)
     assert found.shape == (60, 60)
     y, x = np.unravel_index(found.argmax(), found.shape)
@@ -315,15 +315,15 @@ import sys
 import numpy as np
 from keras import backend, ops
 sys.path.insert(0, sys.argv[2])
-from test_explanation import explanation, photo_of, small_net
+from test_explanation import attribution, photo_of, small_net
 assert backend.backend() == "jax"
 x = np.array([[1.0, -2.0, 3.0]])
-assert np.allclose(explanation.gradient(lambda a: ops.sum(a**3), x), 3 * x**2)
+assert np.allclose(attribution.gradient(lambda a: ops.sum(a**3), x), 3 * x**2)
 net, photo = small_net(), photo_of(6)
-slope = explanation.gradient(lambda x: ops.sum(explanation.score(net, x, 1)), photo[None])
-compiled = explanation.compiled_gradient(lambda x: ops.sum(explanation.score(net, x, 1)))
+slope = attribution.gradient(lambda x: ops.sum(attribution.score(net, x, 1)), photo[None])
+compiled = attribution.compiled_gradient(lambda x: ops.sum(attribution.score(net, x, 1)))
 assert np.allclose(compiled(photo[None]), slope, atol=1e-6)
-np.savez(sys.argv[1], cam=explanation.grad_cam(net, photo, 1), slope=slope)
+np.savez(sys.argv[1], cam=attribution.grad_cam(net, photo, 1), slope=slope)
 """
 
 
