@@ -12,8 +12,9 @@ import seeds
 import weights
 
 from catdog import CatDogError
-from catdog.book import execute, exercises
+from catdog.book import execute
 from catdog.cli.main import main
+from catdog.cloud import exercises
 from catdog.core import paths
 from catdog.models import backbones
 from catdog.training import config
