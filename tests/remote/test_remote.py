@@ -87,7 +87,7 @@ def last(running):
 def cells(running, chapter):
     """How many cells of a chapter the run that is going on has executed."""
     report = last(running)
-    if report is None or report["state"] != "running":
+    if not report or report["state"] != "running":
         return -1
     return next((c["cell"] for c in report["chapters"] if c["chapter"] == chapter), -1)
 

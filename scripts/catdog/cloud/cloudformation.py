@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 import botocore.exceptions as errors
 
@@ -12,6 +13,7 @@ from catdog.cloud.account import (
     REFUSALS,
     TAG,
     Account,
+    Say,
     explain,
     explained,
     find_stack,
@@ -32,7 +34,7 @@ class NoCapacity(CatDogError):
     """AWS has no such machine free in one zone."""
 
 
-def create(account: Account, plan: Plan, zone: str, say) -> str:
+def create(account: Account, plan: Plan, zone: str, say: Say) -> str:
     stack, identity = stack_name(plan.name), None
     try:
         identity = account.stacks.create_stack(
@@ -73,7 +75,7 @@ def output(stack: dict, key: str) -> str:
     return {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])}[key]
 
 
-def _follow(account: Account, identity: str, say) -> str:
+def _follow(account: Account, identity: str, say: Say) -> str:
     """Wait until a stack is no longer being worked on, saying what is made; return its state."""
     told: set[str] = set()
     while True:
@@ -110,7 +112,7 @@ def _why_failed(account: Account, identity: str) -> str:
     return ""
 
 
-def _undo(account: Account, name: str, stack: str, say) -> None:
+def _undo(account: Account, name: str, stack: str, say: Say) -> None:
     """Delete what a failed start has made, and make sure that it is gone.
 
     Raises:
@@ -125,7 +127,7 @@ def _undo(account: Account, name: str, stack: str, say) -> None:
         ) from error
 
 
-def delete(account: Account, name: str, stack: str, say) -> None:
+def delete(account: Account, name: str, stack: str, say: Say) -> None:
     cancel_spot(account, stack_name(name))
     account.stacks.delete_stack(StackName=stack)
     state = _follow(account, stack, say)
@@ -188,7 +190,7 @@ def leftovers(account: Account, name: str = NAME) -> dict[str, list[str]]:
     stack, ec2 = stack_name(name), account.ec2
     mine = tag_filter(stack)
 
-    def tagged(call, key: str, identity: str) -> list[str]:
+    def tagged(call: Callable[..., dict], key: str, identity: str) -> list[str]:
         return [one[identity] for one in call(Filters=mine)[key]]
 
     path = f"/catdog/{stack}/"

@@ -11,8 +11,10 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -24,6 +26,7 @@ from catdog import CatDogError
 DROPPED = (requests.RequestException, websocket.WebSocketException, ConnectionError, TimeoutError)
 TIMEOUT = 20  # seconds for one answer
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Jupyter:
     CatDogError when it refuses.
     """
 
-    def __init__(self, server: Server):
+    def __init__(self, server: Server) -> None:
         self.server = server
         self.header = f"Authorization: token {server.token}"
         self.session = requests.Session()
@@ -81,11 +84,11 @@ class Jupyter:
         if urlsplit(server.url).hostname in LOOPBACK:
             self.session.trust_env = False  # no proxy between this computer and itself
 
-    def _authorize(self, request):
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"token {self.server.token}"
         return request
 
-    def call(self, method: str, path: str, **more) -> requests.Response | None:
+    def call(self, method: str, path: str, **more: Any) -> requests.Response | None:
         """Send a request; return the answer, or None for 404, not found."""
         more = {"timeout": TIMEOUT, "allow_redirects": False, **more}
         answer = self.session.request(method, f"{self.server.url}/{quote(path)}", **more)
@@ -103,7 +106,7 @@ class Jupyter:
             raise CatDogError(f"the Jupyter at {self.server.url} refused {path} (HTTP {code}).")
         return answer
 
-    def get(self, path: str, **params):
+    def get(self, path: str, **params: Any) -> Any:
         """Return what JSON the server has there, or None."""
         answer = self.call("GET", path, params=params)
         try:
@@ -144,7 +147,9 @@ class Jupyter:
     def interrupt(self, id: str) -> None:
         self.call("POST", f"api/kernels/{id}/interrupt")
 
-    def execute(self, kernel: str, code: str, until: Callable[[], bool], wait: float = 300) -> None:
+    def execute(
+        self, kernel: str, code: str, until: Callable[[], object], wait: float = 300
+    ) -> None:
         """Have a kernel execute code; return when it has, or when `until()` is true.
 
         Raises:
@@ -176,7 +181,13 @@ class Jupyter:
         except OSError as error:  # such as no route, or a name that is not known
             raise ConnectionError(str(error)) from error
 
-    def _follow(self, line, request: str, until: Callable[[], bool], wait: float) -> None:
+    def _follow(
+        self,
+        line: websocket.WebSocket,
+        request: str,
+        until: Callable[[], object],
+        wait: float,
+    ) -> None:
         line.settimeout(1)
         deadline = time.monotonic() + wait
         while not until():
@@ -193,7 +204,7 @@ class Jupyter:
                     return
                 raise CatDogError(_explain(self.server.url, answer["content"]))
 
-    def download(self, path: str, part: Path, bar) -> str:
+    def download(self, path: str, part: Path, bar: tqdm) -> str:
         """Bring a file of the server into `part`; return the SHA-256 of what came."""
         answer = self.call("GET", f"files/{path}", stream=True)
         if answer is None:
@@ -229,14 +240,15 @@ class Line:
         patience: seconds to go on trying once the connection is broken.
     """
 
-    def __init__(self, connect: Callable, patience: float):
+    def __init__(self, connect: Callable[[], AbstractContextManager], patience: float) -> None:
         self.connect, self.patience = connect, patience
-        self.open, self.jupyter, self.began = contextlib.ExitStack(), None, False
+        self.open, self.began = contextlib.ExitStack(), False
+        self.jupyter: Jupyter | None = None
 
     def __enter__(self) -> Line:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def _close(self) -> None:
@@ -256,7 +268,7 @@ class Line:
             self.jupyter = jupyter
         return self.jupyter
 
-    def __call__(self, step: Callable[[Jupyter], object]):
+    def __call__(self, step: Callable[[Jupyter], T]) -> T:
         """Return step(jupyter); after a broken connection, do it again over a new one.
 
         Raises:

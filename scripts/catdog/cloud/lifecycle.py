@@ -16,10 +16,11 @@ from pathlib import Path
 
 from catdog import CatDogError
 from catdog.cloud import cloudformation, ssh_keys, tunnel
-from catdog.cloud.account import Account, explained, find_stack, named, stack_name
+from catdog.cloud.account import Account, Say, explained, find_stack, named, stack_name
 from catdog.cloud.cloudformation import TEMPLATE as TEMPLATE  # chapter 9 shows it
 from catdog.cloud.instances import NAME
-from catdog.cloud.machine_status import status, wait_for, whole_machine
+from catdog.cloud.machine_status import status as status  # the command asks for it here
+from catdog.cloud.machine_status import wait_for, whole_machine
 from catdog.cloud.planning import Plan, need_session_manager, one_address, own_address
 
 USER = "ubuntu"
@@ -28,7 +29,7 @@ BOOT = 240  # seconds a new machine may take until it answers
 
 
 @explained
-def up(plan: Plan, say=print) -> str:
+def up(plan: Plan, say: Say = print) -> str:
     """Make the machine; return its instance id. If it fails, all that was made is deleted.
 
     Zones that have no such machine free are passed over.
@@ -48,7 +49,7 @@ def up(plan: Plan, say=print) -> str:
 
 
 @explained
-def down(name: str = NAME, region: str | None = None, say=print) -> list[str]:
+def down(name: str = NAME, region: str | None = None, say: Say = print) -> list[str]:
     """Delete the machine, its disk and all that belongs to it; return the kinds looked for.
 
     Does no harm when nothing is there.
@@ -75,7 +76,7 @@ def down(name: str = NAME, region: str | None = None, say=print) -> list[str]:
 
 
 @explained
-def stop(name: str = NAME, region: str | None = None, say=print) -> None:
+def stop(name: str = NAME, region: str | None = None, say: Say = print) -> None:
     """Stop the machine; its disk stays. Does no harm when it is stopped already."""
     account, found = whole_machine(name, region, "stop")
     if found.state == "stopped":
@@ -87,7 +88,7 @@ def stop(name: str = NAME, region: str | None = None, say=print) -> None:
 
 
 @explained
-def start(name: str = NAME, region: str | None = None, say=print) -> None:
+def start(name: str = NAME, region: str | None = None, say: Say = print) -> None:
     """Start a stopped machine again. Does no harm when it runs already."""
     account, found = whole_machine(name, region, "start")
     if found.state == "running":
@@ -115,7 +116,7 @@ def machine(
     account, found = whole_machine(name, region, "connect to")
     if found.state == "pending":
         wait_for(account, found.instance_id, "running", name)
-        found = status(name, region)
+        account, found = whole_machine(name, region, "connect to")
     if found.state != "running":
         raise CatDogError(
             f"{stack_name(name)} is {found.state}. Start it: catdog aws start{named(name)}"
@@ -170,7 +171,7 @@ def allow(name: str = NAME, region: str | None = None, address: str | None = Non
     return new
 
 
-def wait_for_setup(reached: tunnel.Machine, wait: float = 1800, say=print) -> None:
+def wait_for_setup(reached: tunnel.Machine, wait: float = 1800, say: Say = print) -> None:
     """Wait until a new machine has installed everything, saying what it does.
 
     Raises:
@@ -212,7 +213,7 @@ def connect(
     key: str | Path | None = None,
     local_port: int | None = None,
     wait: float = 1800,
-    say=print,
+    say: Say = print,
 ) -> Iterator[tunnel.Connection]:
     """Open a tunnel to the machine's Jupyter: its `.url` and `.token`, until the end.
 
@@ -255,7 +256,7 @@ def stay_connected(
     key: str | Path | None = None,
     local_port: int | None = None,
     show_token: bool = False,
-    say=print,
+    say: Say = print,
 ) -> None:
     """Open the machine's notebooks in this computer's browser and hold the tunnel until Ctrl-C.
 

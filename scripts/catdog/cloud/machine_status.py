@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from typing import Any
 
 import botocore.exceptions as errors
 
@@ -52,7 +53,7 @@ class Status:
         if self.instance_id:
             paid = "spot" if self.spot else "on demand"
             lines.append(f"  machine  {self.instance_id}, {self.instance_type}, {paid}")
-        if self.state == "running":
+        if self.state == "running" and self.since:
             hours = int(self.parameters.get("MaxHours", 0))
             last = self.since + datetime.timedelta(hours=hours)
             spent = "" if self.usd_hour is None else f", about ${self.hours * self.usd_hour:.2f}"
@@ -87,7 +88,7 @@ def status(name: str = NAME, region: str | None = None) -> Status | None:
     found = account.ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [identity]}])[
         "Reservations"
     ]
-    one = found[0]["Instances"][0] if found else {"State": {"Name": "terminated"}}
+    one: dict[str, Any] = found[0]["Instances"][0] if found else {"State": {"Name": "terminated"}}
     return Status(
         name=name,
         region=account.region,

@@ -17,6 +17,8 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -52,19 +54,19 @@ def project(jupyter: Jupyter) -> str:
     )
 
 
-def latest(jupyter: Jupyter, served: str) -> tuple[int, dict | None]:
-    """Return number and report of the server's last run: 0 and None if it has none."""
+def latest(jupyter: Jupyter, served: str) -> tuple[int, dict]:
+    """Return number and report of the server's last run: 0 and {} if it has none."""
     names = [entry["name"] for entry in jupyter.list(served)]
     number = max((int(n[:4]) for n in names if re.fullmatch(r"\d{4}\.json", n)), default=0)
     text = jupyter.text(f"{served}/{number:04d}.json") if number else None
     if text is None:
-        return number, None
+        return number, {}
     report = json.loads(text)
     report["fetched"] = f"{number:04d}.fetched" in names
     return number, report
 
 
-def poll(jupyter: Jupyter, served: str) -> tuple[int, dict | None, bool]:
+def poll(jupyter: Jupyter, served: str) -> tuple[int, dict, bool]:
     """Return number and report of the server's last run, and whether it is going on.
 
     It is if its report says so and its kernel is busy. The two are not written at once, so a
@@ -72,7 +74,7 @@ def poll(jupyter: Jupyter, served: str) -> tuple[int, dict | None, bool]:
     """
     for _ in range(4):
         number, report = latest(jupyter, served)
-        if report is None or report["state"] != "running":
+        if not report or report["state"] != "running":
             return number, report, False
         if jupyter.kernel(report["kernel"]) == "busy":
             return number, report, True
@@ -86,7 +88,7 @@ def same(report: dict, stems: list[str], scale: str) -> bool:
 
 
 def run(
-    connect: Callable,
+    connect: Callable[[], AbstractContextManager],
     names: list[str] | None = None,
     scale: str = "sample",
     force: bool = False,
@@ -154,7 +156,7 @@ def _tell(report: dict, into: Path) -> int:
     return int(any(outcome.error for outcome in outcomes))
 
 
-def cancel(connect: Callable, patience: float = 30) -> int:
+def cancel(connect: Callable[[], AbstractContextManager], patience: float = 30) -> int:
     """Stop the run that is going on on a server; what it has finished stays there.
 
     Returns:
@@ -221,7 +223,8 @@ def _start(line: Line, folder: str, served: str, number: int, order: dict) -> tu
 
     That is another reader's if both asked at once.
     """
-    id, kernels = uuid.uuid4().hex, []
+    id = uuid.uuid4().hex
+    kernels: list[str] = []
 
     def step(jupyter: Jupyter) -> dict | None:
         def begun() -> dict | None:
@@ -245,7 +248,7 @@ def _start(line: Line, folder: str, served: str, number: int, order: dict) -> tu
         raise CatDogError("the server did not write down the run that it was asked for.")
     for kernel in kernels:
         if kernel != report["kernel"]:
-            line(lambda jupyter, kernel=kernel: jupyter.end_kernel(kernel))
+            line(partial(Jupyter.end_kernel, id=kernel))
     if report["id"] != id:
         print("Another reader has just asked for a run.")
     return number, report
@@ -274,7 +277,8 @@ def watch(line: Line, served: str, number: int, report: dict, every: float = 1) 
     Raises:
         CatDogError: the run's kernel died, or no connection came back.
     """
-    path, kernel, bars, absent = f"{served}/{number:04d}.json", report["kernel"], {}, 0
+    path, kernel, absent = f"{served}/{number:04d}.json", report["kernel"], 0
+    bars: dict[str, tqdm] = {}
     beat, heard = None, time.monotonic()
 
     def step(jupyter: Jupyter) -> tuple[bool, dict]:

@@ -19,8 +19,10 @@ def outdoors(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
     height, width = canvas.pixels.shape[:2]
     skies = ((120, 170, 225), (170, 195, 215), (235, 190, 150), (90, 105, 150), (205, 215, 220))
     grounds = ((96, 140, 62), (136, 150, 70), (190, 172, 128), (226, 230, 236), (120, 96, 70))
-    sky = np.float32(skies[rng.integers(len(skies))]) + rng.normal(0, 10, 3).astype(np.float32)
-    ground = np.float32(grounds[rng.integers(len(grounds))]) + rng.normal(0, 12, 3)
+    sky = np.array(skies[rng.integers(len(skies))], np.float32) + rng.normal(0, 10, 3).astype(
+        np.float32
+    )
+    ground = np.array(grounds[rng.integers(len(grounds))], np.float32) + rng.normal(0, 12, 3)
     ground = ground.astype(np.float32)
     _gradient(canvas, sky * 0.85, sky * 0.5 + 125, 0, horizon)
     _gradient(canvas, ground * 0.8, ground * 1.1, horizon, 1)
@@ -35,7 +37,7 @@ def outdoors(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
         foot = horizon * height + rng.uniform(0, 0.06) * height
         trunk = ((x - tall * 0.05, foot), (x + tall * 0.05, foot), (x, foot - tall))
         canvas.fill(trunk, (88, 64, 44), 0.2)
-        leaf = np.float32((60, 100, 50)) + rng.normal(0, 22, 3).astype(np.float32)
+        leaf = np.array((60, 100, 50), np.float32) + rng.normal(0, 22, 3).astype(np.float32)
         if rng.random() < 0.5:
             for k in range(4):
                 shift = rng.uniform(-0.25, 0.25) * tall
@@ -51,11 +53,11 @@ def outdoors(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
                 canvas.fill(((x - w, y), (x + w, y), (x, y - tall * 0.45)), leaf, 0.3)
     blades = rng.integers(0, 160)
     if blades > 40:
-        x, y = rng.uniform(0, width, blades), rng.uniform(horizon * height, height, blades)
-        tips = np.stack([x + rng.normal(0, 4, blades), y - rng.uniform(4, 14, blades)], 1)
+        xs, ys = rng.uniform(0, width, blades), rng.uniform(horizon * height, height, blades)
+        tips = np.stack([xs + rng.normal(0, 4, blades), ys - rng.uniform(4, 14, blades)], 1)
         tone = rng.uniform(0.7, 1.25, blades)
         for k in range(blades):
-            canvas.line(((x[k], y[k]), tips[k]), ground * tone[k], 1.0)
+            canvas.line(((xs[k], ys[k]), tips[k]), ground * tone[k], 1.0)
 
 
 def indoors(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
@@ -127,7 +129,7 @@ def clutter(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.fill(((1, -1), (1.6, -1.4), (1.6, 0.5), (1, 1)), colour * 0.7)
         canvas.fill(((-1, -1), (-0.4, -1.4), (1.6, -1.4), (1, -1)), colour * 1.15)
     elif kind == 3:
-        leaf = np.float32((60, 120, 60)) + rng.normal(0, 20, 3).astype(np.float32)
+        leaf = np.array((60, 120, 60), np.float32) + rng.normal(0, 20, 3).astype(np.float32)
         for a in np.linspace(-1.2, 1.2, 7):
             tip = (np.sin(a) * 2.2, -0.8 - np.cos(a) * 2.0)
             canvas.fill(ribbon(((0, -0.6), (0, -1.4), tip, tip), 0.1, 0.3), leaf, 0.2)

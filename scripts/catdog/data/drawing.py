@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+Colour = Sequence[float] | np.ndarray
 FIXED = 4  # OpenCV's fixed-point bits: sixteenths of a pixel
 
 
@@ -53,8 +54,8 @@ def cloud(rng: np.random.Generator, height: int, width: int, cell: float) -> np.
 class Canvas:
     """A picture (height, width, 3) in float32, 0 to 255, drawn on in units of a frame."""
 
-    def __init__(self, height: int, width: int):
-        self.pixels = np.zeros((height, width, 3), np.float32)
+    def __init__(self, height: int, width: int) -> None:
+        self.pixels: np.ndarray = np.zeros((height, width, 3), np.float32)
         self.frame = np.eye(2, 3)
 
     def place(
@@ -76,7 +77,7 @@ class Canvas:
     def fill(
         self,
         points: ArrayLike,
-        colour: ArrayLike,
+        colour: Colour,
         shade: float = 0.0,
         alpha: float = 1.0,
         grain: np.ndarray | None = None,
@@ -96,7 +97,8 @@ class Canvas:
         corners = np.round((pixels - (x0, y0)) * (1 << FIXED)).astype(np.int32)
         cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, FIXED)
         box = self.pixels[y0:y1, x0:x1]
-        paint = colour[y0:y1, x0:x1] if np.ndim(colour) == 3 else np.float32(colour)
+        paint = np.asarray(colour)
+        paint = paint[y0:y1, x0:x1] if paint.ndim == 3 else paint.astype(np.float32)
         if shade:
             size = max(3, int(0.35 * min(np.ptp(pixels[:, 0]), np.ptp(pixels[:, 1])))) | 1
             soft = cv2.blur(mask, (size, size), borderType=cv2.BORDER_REPLICATE)
@@ -108,7 +110,7 @@ class Canvas:
         weight = mask[..., None].astype(np.float32) * np.float32(alpha / 255)
         box += (paint - box) * weight
 
-    def line(self, points: ArrayLike, colour: Iterable[float], thickness: float) -> None:
+    def line(self, points: ArrayLike, colour: Colour, thickness: float) -> None:
         """Draw an open line; thickness in units of the frame."""
         pixels = np.round(self.to_pixels(points) * (1 << FIXED)).astype(np.int32)
         wide = max(1, int(round(thickness * self.scale)))

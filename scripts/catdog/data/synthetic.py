@@ -26,7 +26,7 @@ VERSION = 1  # counted up when the same seed draws other pictures
 
 def _size(rng: np.random.Generator) -> tuple[int, int]:
     """Height and width: mostly a 4:3 picture whose longer side is up to 500, as in Kaggle's."""
-    longer = int(rng.choice((500, rng.integers(180, 500)), p=(0.35, 0.65)))
+    longer = int(rng.choice([500, int(rng.integers(180, 500))], p=(0.35, 0.65)))
     ratio = float(np.clip(rng.choice((0.75, rng.normal(0.85, 0.15))), 0.5, 1.0))
     shorter = int(longer * ratio)
     return (shorter, longer) if rng.random() < 0.7 else (longer, shorter)
@@ -50,7 +50,9 @@ def draw(label: str, number: int, seed: int = 1) -> np.ndarray:
     animals.draw(canvas, rng, cat)
     if rng.random() < 0.12:  # something in front of it
         backgrounds.clutter(canvas, rng)
-    pixels = canvas.pixels * (rng.normal(1, 0.06, 3) * rng.uniform(0.65, 1.2)).astype(np.float32)
+    pixels: np.ndarray = canvas.pixels * (rng.normal(1, 0.06, 3) * rng.uniform(0.65, 1.2)).astype(
+        np.float32
+    )
     if rng.random() < 0.3:
         pixels = cv2.blur(pixels, (3, 3))
     noise = rng.standard_normal((height, width), np.float32) * np.float32(rng.uniform(1, 9))

@@ -7,8 +7,10 @@ import json
 import math
 import os
 import time
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -46,12 +48,15 @@ from catdog.training import config, recipes
 
 def _experiments() -> dict[str, Experiment]:
     gentle = REFERENCE.augmentation
+    assert gentle is not None
     turned = replace(gentle, rotate=15.0, shear=15.0, shift=0.1)
     bright = replace(gentle, brightness=0.3, contrast=0.3)
     strong = replace(turned, brightness=0.3, contrast=0.3)
     known = {"reference": Experiment("reference", "the reference", REFERENCE, None)}
 
-    def add(section: str, name: str, change: str, against: str = "reference", **changes) -> None:
+    def add(
+        section: str, name: str, change: str, against: str = "reference", **changes: Any
+    ) -> None:
         setup = replace(known[against].setup, **changes)
         known[name] = Experiment(section, change, setup, against)
 
@@ -60,7 +65,12 @@ def _experiments() -> dict[str, Experiment]:
     add("augmentation", "colour", "brightness, contrast, colour", augmentation=bright, colour=0.3)
     add("augmentation", "cutout", "cutout, 40 % of the side", cutout=0.4)
     add("augmentation", "mixup", "mixup, α = 0.2", mixup=0.2)
-    everything = {"augmentation": strong, "colour": 0.3, "cutout": 0.4, "mixup": 0.2}
+    everything: dict[str, Any] = {
+        "augmentation": strong,
+        "colour": 0.3,
+        "cutout": 0.4,
+        "mixup": 0.2,
+    }
     add("augmentation", "all-augmentation", "all of these together", **everything)
     add("depth", "two-blocks", "two blocks", filters=(32, 32))
     add("depth", "four-blocks", "four blocks", filters=(32, 32, 64, 64))
@@ -110,7 +120,7 @@ def fit(
     train_set: tuple[np.ndarray, np.ndarray],
     length: TrainingBudget,
     seed: int = 1,
-    callbacks=(),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, dict]:
     """Train once and return the model, as it is at the end, and what it cost.
 
@@ -171,7 +181,7 @@ def evaluate(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> dict
     return {**found, "right": right.tobytes().hex()}
 
 
-def known(names) -> list[str]:
+def known(names: Collection[str]) -> list[str]:
     """Return the names of experiments, with those they are compared with, or all for none.
 
     Raises:
@@ -182,7 +192,7 @@ def known(names) -> list[str]:
             every = ", ".join(EXPERIMENTS)
             raise CatDogError(f"no experiment is called {name!r}. The experiments: {every}.")
     wanted = set(names or EXPERIMENTS)
-    while more := {EXPERIMENTS[n].against for n in wanted} - wanted - {None}:
+    while more := {a for n in wanted if (a := EXPERIMENTS[n].against)} - wanted:
         wanted |= more
     return [name for name in EXPERIMENTS if name in wanted]
 
@@ -205,7 +215,7 @@ def _file(folder: Path, settings: dict) -> Path:
 
 
 def run(
-    names=(),
+    names: Collection[str] = (),
     scale: str | None = None,
     seeds: int | None = None,
     folder: str | Path | None = None,
@@ -235,7 +245,8 @@ def run(
             if force or not _file(folder, settings).exists():
                 todo.append(settings)
     todo.sort(key=lambda s: (s["setup"]["size"] != REFERENCE.size, s["setup"]["size"], s["seed"]))
-    size, photos = None, {}
+    size = 0
+    photos: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     bar = tqdm(todo, desc="experiments", unit="run", disable=no_bar(progress))
     for settings in bar:
         name, seed = settings["name"], settings["seed"]
@@ -255,7 +266,7 @@ def run(
     return gather(chosen.name, folder, names)
 
 
-def gather(scale: str, folder: str | Path | None = None, names=()) -> dict:
+def gather(scale: str, folder: str | Path | None = None, names: Collection[str] = ()) -> dict:
     """Gather the runs that are written down into one record.
 
     Each experiment has its section, its change in words and in settings, what it is compared with,

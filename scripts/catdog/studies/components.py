@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +16,8 @@ from keras import layers, ops
 
 from catdog.data.augmentation import Augmentation
 from catdog.training import optimizers
+
+Tensor = Any  # Keras's, its backend's or NumPy's
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ LENGTHS = {"sample": TrainingBudget(6, 32, seeds=3), "full": TrainingBudget(4, 6
 # --- the network ---------------------------------------------------------------------------------
 
 
-def convolution(x, filters: int, kernel: int = 3, normalize: bool = False, activate: bool = True):
+def convolution(
+    x: Tensor, filters: int, kernel: int = 3, normalize: bool = False, activate: bool = True
+) -> Tensor:
     """Apply a convolution to (n, h, w, c), batch normalization if wanted, then ReLU if wanted."""
     x = layers.Conv2D(filters, kernel, padding="same", use_bias=not normalize)(x)
     if normalize:
@@ -126,7 +131,7 @@ def build(setup: ExperimentConfig) -> keras.Model:
     return keras.Model(photo, layers.Dense(outputs, dtype="float32", name="logits")(x))
 
 
-def probability(logits) -> np.ndarray:
+def probability(logits: Tensor) -> np.ndarray:
     """Return the probability of dog (n,) of logits (n, 2) of cat and dog, or (n, 1) of dog."""
     logits = np.asarray(logits, np.float64)
     logit = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
@@ -136,12 +141,12 @@ def probability(logits) -> np.ndarray:
 # --- the losses ----------------------------------------------------------------------------------
 
 
-def cross_entropy(y, logits):
+def cross_entropy(y: Tensor, logits: Tensor) -> Tensor:
     """Cross-entropy of the softmax of logits (n, 2) with the targets y (n, 2): (n,)."""
     return -ops.sum(y * ops.log_softmax(logits, axis=-1), axis=-1)
 
 
-def one_logit(y, logit):
+def one_logit(y: Tensor, logit: Tensor) -> Tensor:
     """Binary cross-entropy of one logit of dog (n, 1) with the targets y (n, 2): (n,)."""
     return keras.losses.binary_crossentropy(y[:, 1:], logit, from_logits=True)
 
@@ -155,7 +160,7 @@ def focal(y, logits, gamma: float = 2.0):
     return -ops.sum(y * (1 - ops.exp(log_p)) ** gamma * log_p, axis=-1)
 
 
-def smoothed(y, logits, amount: float = 0.1):
+def smoothed(y: Tensor, logits: Tensor, amount: float = 0.1) -> Tensor:
     """Cross-entropy with the targets (1 - amount) y + amount / 2: (n,)."""
     return cross_entropy((1 - amount) * y + amount / 2, logits)
 
@@ -231,7 +236,7 @@ def find_rate(
 # --- changes of a batch --------------------------------------------------------------------------
 
 
-def colour(images: np.ndarray, rng, strength: float = 0.3) -> np.ndarray:
+def colour(images: np.ndarray, rng: np.random.Generator, strength: float = 0.3) -> np.ndarray:
     """Change how saturated each photo is, and the colour of its light: uint8 (n, h, w, 3)."""
     draw = rng.uniform(1 - strength, 1 + strength, (4, len(images), 1, 1)).astype("float32")
     grey = images.mean(-1, keepdims=True, dtype="float32")
