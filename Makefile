@@ -9,7 +9,7 @@ help:
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make data    ARCHIVE=train.zip: organize your photos"
 	@echo "make train   the recipes of chapter 6 (SCALE=full ARCHIVE=train.zip: on the real photos)"
-	@echo "make test    all tests            make lint   the style checks"
+	@echo "make test    all tests            make lint   the style and type checks"
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"
 	@echo "make processors   the chapters that train, as on other kinds of processor"
@@ -67,6 +67,7 @@ bench: install
 lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # One lock for every system, by markers. What is pinned stays as it is, but for PACKAGE.
 LOCK = $(BIN)/uv pip compile -q --python $(BIN)/python --universal --python-version 3.11 \
