@@ -1,18 +1,19 @@
-# Thin names for the common commands. Windows: see "Without make" in the README.
+# Thin names for the common commands. Windows: see requirements/README.md.
 PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
 
-.PHONY: help install install-dev run lab data train test processors pythons bench lint lock clean
+.PHONY: help install install-dev run lab data train test processors pythons bench lint lock text clean
 help:
 	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make data    ARCHIVE=train.zip: organize your photos"
 	@echo "make train   the recipes of chapter 6 (SCALE=full ARCHIVE=train.zip: on the real photos)"
-	@echo "make test    all tests            make lint   the style and type checks"
+	@echo "make test    all tests            make lint   style, types, spelling"
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"
 	@echo "make processors   the chapters that train, as on other kinds of processor"
+	@echo "make text    notebooks/text anew: each chapter without outputs, to read a change in"
 	@echo "make lock    the pins anew from pyproject.toml (PACKAGE=name: that one newer)"
 
 .venv/cpu.stamp: requirements/cpu.txt pyproject.toml
@@ -68,6 +69,10 @@ lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z | xargs -0 $(BIN)/codespell
+
+text: install-dev
+	$(BIN)/python -m catdog.book.twins
 
 # One lock for every system, by markers. What is pinned stays as it is, but for PACKAGE.
 LOCK = $(BIN)/uv pip compile -q --python $(BIN)/python --universal --python-version 3.11 \

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import distribution, hardware, paths
+from catdog.core import distribution, files, hardware, paths
 from catdog.data import augmentation, loading, manifests
 from catdog.evaluation import metrics, reported
 from catdog.models import features, networks
@@ -135,7 +135,7 @@ def curve(n: int, folder: str, photos: int, epochs: int, batch_size: int) -> dic
     recipe = replace(QUICK, epochs=epochs, batch_size=batch_size)
 
     def build():
-        return networks.article_cnn(centred=True, dropout=(0, 0))
+        return networks.article_cnn(zero_centered=True, dropout=(0, 0))
 
     with tempfile.TemporaryDirectory() as run:
         _, log = loop.train(build, recipe, *sets, run, progress=False, devices=n)
@@ -271,10 +271,7 @@ def measure(
         say(f"{name}{': done already' if done else ' …'}")
         found = done["found"] if done else part()
         if not done:
-            run.mkdir(parents=True, exist_ok=True)
-            unfinished = note.with_suffix(".part")
-            unfinished.write_text(json.dumps({"settings": settings, "found": found}), "utf-8")
-            os.replace(unfinished, note)
+            files.write(note, json.dumps({"settings": settings, "found": found}))
         record |= found if name == "transfer" else {name: found}
     return record
 
@@ -284,7 +281,7 @@ def _sets(folder):
 
 
 def _centred():
-    return networks.article_cnn(centred=True)
+    return networks.article_cnn(zero_centered=True)
 
 
 def _whole(folder, run: Path, precision: str, devices) -> float:

@@ -76,7 +76,9 @@ def baseline_throughput(folder: str | Path, n: int = 3200) -> Callable[[], float
     photos = photos[: max(1, len(photos) // 32) * 32]  # full batches
 
     def rate() -> float:
-        listed = throughput.legacy(folder, recipes.ARTICLE.decoded, photos, **throughput.ARTICLES)
+        listed = throughput.legacy(
+            folder, recipes.ARTICLE.decode_size, photos, **throughput.ARTICLES
+        )
         with throughput.ahead(listed) as batches:
             return throughput.fit_rate(model, batches, 32, -(-n // 32))
 

@@ -38,7 +38,7 @@ class Way:
     @property
     def size(self) -> int:
         """Height and width of the photos in training; the largest, where the recipe has several."""
-        return self.recipe.size(self.recipe.epochs) or self.recipe.decoded
+        return self.recipe.size(self.recipe.epochs) or self.recipe.decode_size
 
 
 WAYS = {
@@ -76,8 +76,9 @@ def everything(
         ways: names in `WAYS`, by default all; the ratios are to the first.
 
     Returns:
-        ways {name: {network, parameters, size, decoded, batch_size, precision, images_per_second
-        {what: spread}, seconds_an_epoch (spread), flops {training, prediction} a photo, roofline
+        ways {name: {network, parameters, size, decode_size, batch_size, precision,
+        images_per_second {what: spread}, seconds_an_epoch (spread), flops {training, prediction}
+        a photo, roofline
         (the same as a part of the rate of a matrix product in that precision), waiting (see
         `throughput.data_wait`), peak_memory_gb}}, ratios {name: {what: spread}}, gflops {dtype:
         rate of a matrix product}, photos (in an epoch).
@@ -162,7 +163,7 @@ def _once(way: dict, photos: int) -> str:
     rate = way["images_per_second"].get(DECODE)
     if rate is None:
         return "anew in every epoch"
-    return f"{photos / rate['median']:.0f} s, to {way['decoded']} pixels"
+    return f"{photos / rate['median']:.0f} s, to {way['decode_size']} pixels"
 
 
 class _Rig(contextlib.AbstractContextManager):
@@ -187,13 +188,13 @@ class _Rig(contextlib.AbstractContextManager):
         self.root = tempfile.TemporaryDirectory()
         self.measures = {STEP: self._step, TRAIN: self._train, PREDICT: self._predict}
         if not way.legacy:
-            self.decoded, self.labels = self._load(self.root.name)
+            self.pixels, self.labels = self._load(self.root.name)
             self.measures[DECODE] = self._decode
         with self.batches() as batches:
             self.x, self.y = (np.array(part) for part in next(iter(batches)))
 
     def __exit__(self, *_):
-        self.decoded = None  # a mapped file cannot be deleted everywhere
+        self.pixels = None  # a mapped file cannot be deleted everywhere
         self.root.cleanup()
 
     def batches(self):
@@ -207,10 +208,10 @@ class _Rig(contextlib.AbstractContextManager):
             return throughput.ahead(
                 throughput.legacy(self.folder, self.way.size, photos, **throughput.ARTICLES)
             )
-        sizes = (lambda epoch: self.way.size) if self.recipe.sizes else None
+        sizes = (lambda epoch: self.way.size) if self.recipe.progressive_sizes else None
         return contextlib.nullcontext(
             batching.training_batches(
-                self.decoded[: len(photos)],
+                self.pixels[: len(photos)],
                 self.labels[: len(photos)],
                 self.batch_size,
                 self.recipe.augmentation,
@@ -229,7 +230,7 @@ class _Rig(contextlib.AbstractContextManager):
             "network": self.model.name,
             "parameters": self.model.count_params(),
             "size": self.way.size,
-            "decoded": self.recipe.decoded,
+            "decode_size": self.recipe.decode_size,
             "batch_size": self.batch_size,
             "precision": self.dtype,
             "images_per_second": {
@@ -243,7 +244,7 @@ class _Rig(contextlib.AbstractContextManager):
 
     def _load(self, root: str) -> tuple[np.ndarray, np.ndarray]:
         how = {"root": root, "progress": False, "nearest": self.recipe.nearest}
-        return pixel_cache.load(self.folder, "train", self.recipe.decoded, **how)[:2]
+        return pixel_cache.load(self.folder, "train", self.recipe.decode_size, **how)[:2]
 
     def _decode(self) -> float:
         with tempfile.TemporaryDirectory() as root:

@@ -45,18 +45,14 @@ def with_seed(notebook, seed: int):
 
 
 def one(path: Path, seed: int, kernels: Kernels) -> dict[str, list[float]]:
-    """Execute a chapter with a seed; return {position of the cell: what it printed}."""
+    """Execute a chapter with a seed; return {id of the cell: what it printed}."""
     with tempfile.TemporaryDirectory() as folder:
         changed, out = Path(folder) / path.name, Path(folder) / "out.ipynb"
         nbformat.write(with_seed(nbformat.read(path, 4), seed), changed)
         outcome = execute.execute(changed, "sample", out, kernels=kernels)
         assert outcome.error is None, outcome.error
         cells = nbformat.read(out, 4).cells
-    return {
-        str(i): shares(cell)
-        for i, cell in enumerate(cells)
-        if "accuracy" in cell.metadata.get("tags", [])
-    }
+    return {cell.id: shares(cell) for cell in cells if "accuracy" in cell.metadata.get("tags", [])}
 
 
 def main(names: list[str]) -> None:

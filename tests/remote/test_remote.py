@@ -548,13 +548,13 @@ def test_a_full_disk(made, near, monkeypatch):
     real = open
 
     def full(path, mode="r", *more, **words):
-        if str(path).endswith("model.keras.part"):
+        if str(path).endswith(".part/model.keras"):
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, mode, *more, **words)
 
     with monkeypatch.context() as patch:
         patch.setattr("builtins.open", full)
-        with pytest.raises(CatDogError, match="No space left on device.*Make room there"):
+        with pytest.raises(CatDogError, match="No space left on device.*make room there"):
             remote.fetch(line, "", report)
     into = remote.fetch(line, "", report)
     assert (into / "made/model.keras").stat().st_size == 700_000

@@ -177,5 +177,7 @@ def test_photos_are_resized_as_pillow_did_by_default_in_2017(shape):
 def test_the_rest_of_the_recipe():
     assert (ARTICLE.epochs, ARTICLE.batch_size, ARTICLE.learning_rate) == (50, 32, 0.01)
     assert (ARTICLE.momentum, ARTICLE.patience, ARTICLE.keep) == (0.9, 2, "last")
-    assert (ARTICLE.precision, ARTICLE.decoded, ARTICLE.nearest) == ("float32", 150, True)
-    assert not (ARTICLE.weight_decay or ARTICLE.label_smoothing or ARTICLE.ema or ARTICLE.centred)
+    assert (ARTICLE.precision, ARTICLE.decode_size, ARTICLE.nearest) == ("float32", 150, True)
+    assert not (
+        ARTICLE.weight_decay or ARTICLE.label_smoothing or ARTICLE.ema or ARTICLE.zero_centered
+    )

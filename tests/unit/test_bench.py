@@ -24,7 +24,7 @@ from catdog.data import imaging, manifests, organizing
 from catdog.models import networks
 from catdog.training import optimizers, recipes
 
-TINY = replace(recipes.ARTICLE, decoded=24)
+TINY = replace(recipes.ARTICLE, decode_size=24)
 WAYS = {
     "the article's way": ways.Way(TINY, legacy=True),
     "ours": ways.Way(replace(TINY, batch_size=16)),
@@ -34,7 +34,7 @@ WAYS = {
             network="residual_cnn",
             batch_size=16,
             epochs=3,
-            sizes=((1, 16), (2, 20)),
+            progressive_sizes=((1, 16), (2, 20)),
             precision="fastest",
         )
     ),
@@ -102,7 +102,7 @@ def test_the_committed_ratios_are_those_of_the_committed_rates():
 
 
 def test_no_two_tables_of_the_readme_give_one_figure():
-    lines = [line for line in tables.speed().splitlines() if line.startswith("| ")]
+    lines = [line for line in tables.render("speed").splitlines() if line.startswith("| ")]
     names = [line.split("|")[1].strip() for line in lines]
     names = [name for name in names if name.strip("-")]
     assert len(names) > 20 and len(set(names)) == len(names)
@@ -315,11 +315,11 @@ def test_the_readme_shows_the_records(record, monkeypatch):
         "steps": {"organize": rows, "cache": [one, {**more, "peak_memory_gb": 0.1}]},
         **{k: found[k] for k in ("hardware", "date")},
     }
-    records = tables.metrics.records()
+    records = tables.recording.read_all()
     found = {**found, "accuracy": records["bench"]["accuracy"]}
     records |= {"bench": found, "bench-growth": grown}
-    monkeypatch.setattr(tables.metrics, "records", lambda: records)
-    text = tables.speed()
+    monkeypatch.setattr(tables.recording, "read_all", lambda: records)
+    text = tables.render("speed")
     assert (
         "| images/s | the article's way | ours | several sizes |\n| --- | --- | --- | --- |" in text
     )

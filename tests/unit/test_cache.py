@@ -116,7 +116,7 @@ def test_a_full_disk_is_explained_and_keeps_what_was_done(folder, tmp_path):
     root = tmp_path / "c"
     run = [sys.executable, "-c", code, str(folder), str(root)]
     said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    assert "could not be written" in said and "make room and run again" in said
+    assert "could not be written" in said and "make room there, then run again" in said
     (part,) = root.rglob("*.part")
     kept = part.read_bytes()
     two_pieces = 128 + 16 * 24 * 24 * 3

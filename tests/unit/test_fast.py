@@ -16,7 +16,13 @@ from catdog.models import networks, provenance
 from catdog.training import loop, optimizers, recipes
 
 SMALL = replace(
-    recipes.FAST, decoded=40, sizes=((2, 24), (2, 32)), epochs=4, batch_size=8, ema=0.9, shown=None
+    recipes.FAST,
+    decode_size=40,
+    progressive_sizes=((2, 24), (2, 32)),
+    epochs=4,
+    batch_size=8,
+    ema=0.9,
+    eval_size=None,
 )
 
 
@@ -184,7 +190,7 @@ def test_broken_off_between_sizes_it_ends_with_the_same_weights(
 
 
 def test_it_learns_and_can_be_judged_at_its_last_size(photos, small_build, tmp_path):
-    recipe = replace(SMALL, epochs=12, sizes=((6, 24), (6, 32)), judged=True)
+    recipe = replace(SMALL, epochs=12, progressive_sizes=((6, 24), (6, 32)), validate=True)
     _, log = loop.train(small_build, recipe, photos, photos, tmp_path / "a", progress=False)
     assert log["history"]["val_accuracy"][-1] > 0.9
     with pytest.raises(CatDogError, match="'sgd', 'adam' or 'muon'"):
@@ -197,7 +203,7 @@ def test_it_learns_and_can_be_judged_at_its_last_size(photos, small_build, tmp_p
 def test_train_fast_by_photos_held_back_writes_what_any_keras_loads(
     photos_on_disk, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(recipes.RECIPES, "fast", replace(SMALL, decoded=40))
+    monkeypatch.setitem(recipes.RECIPES, "fast", replace(SMALL, decode_size=40))
     run = tmp_path / "run"
     given = ["train", "fast", "--data", str(photos_on_disk), "--run", str(run), "--choose", "8"]
     assert main(given) == 0

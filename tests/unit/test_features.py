@@ -1,6 +1,7 @@
 """Cached features: computed once, resumed after a kill, never reused for something else."""
 
 import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -144,15 +145,15 @@ def test_a_foreign_or_damaged_shard_is_refused(folder, tmp_path):
 
 
 def test_a_full_disk_is_explained_and_keeps_what_was_done(folder, tmp_path, monkeypatch):
-    saved = []
+    saved, real = [], Path.write_bytes
 
-    def save(values, path, metadata):
+    def write(path, content):
         if len(saved) == 2:
             raise OSError(28, "No space left on device")
         saved.append(path)
-        save_file(values, path, metadata)
+        real(path, content)
 
-    monkeypatch.setattr(features, "save_file", save)
+    monkeypatch.setattr(Path, "write_bytes", write)
     with pytest.raises(CatDogError, match="No space left.*make room"):
         features.extract(folder, "train", root=tmp_path / "f", **HOW)
     assert len(list((tmp_path / "f").rglob("*.safetensors"))) == 2

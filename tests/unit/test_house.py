@@ -30,12 +30,16 @@ def test_lock_has_hashes_and_no_host(name):
         assert "--hash=sha256:" in block, block
 
 
+def tracked():
+    """The files that git knows, by their paths from the top."""
+    command = ["git", "ls-files"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.split("\n")
+
+
 def test_no_photo_is_committed():
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\n")
-    assert "pyproject.toml" in tracked
-    assert not [f for f in tracked if re.search(r"(cat|dog)\.\d+\.jpe?g$", f)]
+    assert "pyproject.toml" in tracked()
+    assert not [f for f in tracked() if re.search(r"(cat|dog)\.\d+\.jpe?g$", f)]
 
 
 def test_conda_environment_is_the_lock():
@@ -50,12 +54,29 @@ def test_conda_environment_is_the_lock():
     assert pip == ["-r requirements/cpu.txt"]
 
 
-def test_readme_tables_are_those_of_the_records():
+def test_version_is_one_everywhere():
+    import tomllib
+
+    import yaml
+
+    import catdog
+
+    heading = r"^## ([\d.]+) - (\d{4}-\d\d-\d\d)$"
+    version, date = re.search(heading, (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M).groups()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert (citation["version"], str(citation["date-released"])) == (version, date)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == catdog.__version__ == version
+
+
+def test_tables_of_the_pages_are_those_of_the_records():
     from benchmarks import tables
 
     for page in tables.PAGES:
         text = page.read_text("utf-8")
         assert tables.rendered(text) == text
+    pages = {ROOT / name for name in tracked() if name.endswith(".md")}
+    assert {p for p in pages if "<!-- end of " in p.read_text("utf-8")} == set(tables.PAGES)
 
 
 def test_shipped_models_are_small_and_have_card_and_record():

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
+import uuid
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ from tqdm import tqdm
 
 import catdog
 from catdog import CatDogError
-from catdog.book import forecast
+from catdog.book import forecast, images, twins
 from catdog.book.kernels import STALL, Kernels, Notebook, Stalled
-from catdog.core import paths, resources
+from catdog.core import files, paths, resources
 
 KEEP = {"tags"}  # cell metadata that stays in a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
@@ -87,7 +88,11 @@ def _key(path: Path, scale: str) -> str:
 
 
 def tidy(notebook) -> None:
-    """Strip metadata to what is needed, and the noise of machines from the outputs."""
+    """Strip metadata to what is needed, the noise of machines, and what pictures weigh too much.
+
+    A cell keeps its id, whatever is inserted above; one that has none, or that of a cell above (a
+    copy), gets a new one.
+    """
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -95,8 +100,11 @@ def tidy(notebook) -> None:
             "catdog": {"code": code_hash(notebook)},
         }
     )
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number:03d}"
+    known = set()
+    for cell in notebook.cells:
+        while cell.get("id") in known | {None}:
+            cell.id = uuid.uuid4().hex[:8]  # as JupyterLab's
+        known.add(cell.id)
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEEP})
         if cell.cell_type == "code":
             cell.outputs = [
@@ -108,6 +116,7 @@ def tidy(notebook) -> None:
                 output.pop("metadata", None)
                 if output.output_type in ("display_data", "execute_result"):
                     output.metadata = nbformat.from_dict({})
+                    images.shrink(output.data)
 
 
 def _result(notebook) -> str:
@@ -197,9 +206,8 @@ def execute(
     if kernels.stopped:
         return Outcome(path.stem, seconds, "", "it was stopped.")
     tidy(notebook)
-    part = out.with_suffix(".part")
-    nbformat.write(notebook, part)
-    os.replace(part, out)
+    with files.atomic_write(out) as part:
+        nbformat.write(notebook, part)
     return Outcome(path.stem, seconds, _result(notebook), error, **took)
 
 
@@ -248,8 +256,8 @@ def run(
 
     Args:
         force: execute those that are up to date, too.
-        in_place: write the outputs into the chapters themselves, as they are committed; one after
-            the other, whatever `jobs` says.
+        in_place: write the outputs into the chapters themselves, as they are committed, and their
+            twins; one after the other, whatever `jobs` says.
         bars: makes the progress bar of a chapter from its path; by default a tqdm bar.
         told: is called with each chapter's outcome as soon as there is one.
         jobs: how many at once, each in a kernel of its own; see `sensible_jobs`.
@@ -259,6 +267,8 @@ def run(
     Returns:
         the outcomes, in the order of the chapters.
     """
+    if in_place:
+        twins.require()
     notes, outcomes = paths.RUNS / "notebooks" / scale, {}
     asked, made = outdated(names, scale, force or in_place)
 
@@ -301,13 +311,14 @@ def run(
                 for future in ended:
                     path = waiting.pop(future)
                     outcome = future.result()
+                    if in_place:
+                        twins.write(path)
                     heard(outcome)
                     note = notes / f"{path.stem}.json"
                     if outcome.error is None:
-                        note.parent.mkdir(parents=True, exist_ok=True)
                         said = {"key": _key(path, scale), "seconds": outcome.seconds}
                         said["result"] = outcome.result
-                        note.write_text(json.dumps(said), "utf-8")
+                        files.write(note, json.dumps(said))
                     else:
                         note.unlink(missing_ok=True)
         except BaseException:

@@ -23,6 +23,7 @@ import catdog
 from catdog import CatDogError
 from catdog.book import execute
 from catdog.core import paths
+from catdog.core.files import sha256, write
 
 SERVED = "served"  # the folder of the reports, in runs/
 BEAT = 5  # seconds between two signs of life in a report
@@ -52,7 +53,8 @@ class Report:
 
     def claim(self) -> bool:
         """Make the file, unless it is there: of several that try at once, one succeeds."""
-        part = self._part()
+        part = self.path.with_name(f"{self.path.stem}-{uuid.uuid4().hex}.part")
+        part.write_text(json.dumps(self.said), "utf-8")
         try:
             os.link(part, self.path)
         except FileExistsError:
@@ -63,7 +65,7 @@ class Report:
 
     def write(self) -> None:
         with self.lock:
-            os.replace(self._part(), self.path)
+            write(self.path, json.dumps(self.said))
 
     @contextlib.contextmanager
     def beating(self):
@@ -85,11 +87,6 @@ class Report:
         finally:
             ended.set()
             thread.join()
-
-    def _part(self) -> Path:
-        part = self.path.with_name(f"{self.path.stem}-{uuid.uuid4().hex}.part")
-        part.write_text(json.dumps(self.said), "utf-8")
-        return part
 
     def of(self, chapter: str) -> dict:
         return next(c for c in self.said["chapters"] if c["chapter"] == chapter)
@@ -230,7 +227,7 @@ def files(asked: list[Path], scale: str, after: float) -> list[dict]:
         {
             "path": path.relative_to(paths.RUNS).as_posix(),
             "size": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "sha256": sha256(path),
         }
         for path in found
     ]

@@ -8,9 +8,7 @@ again and again, and comes back after every broken connection.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -29,7 +27,7 @@ from catdog.book import execute
 from catdog.cloud import job
 from catdog.cloud.jupyter_api import Jupyter, Line
 from catdog.cloud.jupyter_api import server as server  # the command makes one for --url
-from catdog.core import paths
+from catdog.core import files, paths
 
 SILENCE = 60  # seconds without a sign of life after which a kernel counts as gone
 CODE = "from catdog.cloud import job\njob.run_job(**{order!r})"
@@ -327,8 +325,7 @@ def _draw(bars: dict, report: dict) -> None:
 def fetch(line: Line, folder: str, report: dict) -> Path:
     """Bring what a run made into `runs/remote/NAME`, and return that folder.
 
-    Each file arrives under a name that ends in .part and is checked before it gets its own. What
-    is there already is not fetched again.
+    Each file is checked before it gets its name. What is there already is not fetched again.
 
     Raises:
         CatDogError: the disk is full, a file changed on its way, or another one is in its place.
@@ -341,7 +338,7 @@ def fetch(line: Line, folder: str, report: dict) -> Path:
     for file, path in wanted:
         if not path.exists():
             missing.append((file, path))
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != file["sha256"]:
+        elif files.sha256(path) != file["sha256"]:
             raise CatDogError(f"{path} is there but is another file. Move it away, then run again.")
     total = sum(file["size"] for file, _ in missing)
     try:
@@ -354,14 +351,9 @@ def fetch(line: Line, folder: str, report: dict) -> Path:
         with tqdm(total=total, desc="fetching", unit="B", unit_scale=True) as bar:
             for file, path in missing:
                 _fetch(line, f"{folder}/runs/{file['path']}".lstrip("/"), file, path, bar)
-        part = into / "summary.json.part"
-        part.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-        os.replace(part, into / "summary.json")
+        files.write(into / "summary.json", json.dumps(report, indent=1) + "\n")
     except OSError as error:
-        raise CatDogError(
-            f"{into} could not be written ({error.strerror or error}). Make room there, then run "
-            "again: what has arrived is not fetched again."
-        ) from error
+        raise files.cannot_write(into, error) from error
     return into
 
 
@@ -374,15 +366,12 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _fetch(line: Line, source: str, file: dict, path: Path, bar) -> None:
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     before = bar.n
 
     def step(jupyter: Jupyter) -> str:
         bar.update(before - bar.n)  # begun anew after a broken connection
         return jupyter.download(source, part, bar)
 
-    if line(step) != file["sha256"] or part.stat().st_size != file["size"]:
-        part.unlink()
-        raise CatDogError(f"{source} has changed on the server since the run. Run again.")
-    os.replace(part, path)
+    with files.atomic_write(path) as part:
+        if line(step) != file["sha256"] or part.stat().st_size != file["size"]:
+            raise CatDogError(f"{source} has changed on the server since the run. Run again.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-import os
 import platform
 import shlex
 import subprocess
@@ -14,7 +13,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from catdog.core import hardware, paths
+from catdog.core import files, hardware, paths
 from catdog.core.resources import peak_memory_gb
 
 
@@ -62,8 +61,4 @@ def write(path: str | Path, record: dict) -> None:
         "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".json.part")
-    part.write_text(json.dumps(full, indent=1) + "\n", "utf-8")
-    os.replace(part, path)
+    files.write(path, json.dumps(full, indent=1) + "\n")

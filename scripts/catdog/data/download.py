@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
 import time
@@ -15,6 +14,7 @@ from tqdm.auto import tqdm
 from urllib3.exceptions import HTTPError
 
 from catdog import CatDogError, no_bar
+from catdog.core import files
 from catdog.data import manifests, organizing, sources, synthetic
 
 MICROSOFT_URL = (
@@ -63,12 +63,6 @@ def sample(
     return organizing.organize(source, root, name, n, ratio, seed, progress)
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def download(
     url: str, path: str | Path, sha256: str, attempts: int = 5, progress: bool = True
 ) -> Path:
@@ -82,7 +76,7 @@ def download(
     """
     path = Path(path)
     if path.exists():
-        if sha256_of(path) == sha256:
+        if files.sha256(path) == sha256:
             return path
         raise CatDogError(
             f"{path} is there but is not the file expected (its SHA-256 differs). "
@@ -102,7 +96,7 @@ def download(
             f"{part} could not be written ({error.strerror or error}). Make room or choose "
             "another folder with --root, then run again."
         ) from error
-    if (found := sha256_of(part)) != sha256:
+    if (found := files.sha256(part)) != sha256:
         wrong = path.with_name(path.name + ".wrong")
         os.replace(part, wrong)
         raise CatDogError(

@@ -18,7 +18,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import parallel
+from catdog.core import files, parallel
 from catdog.data import manifests, sources
 
 
@@ -66,7 +66,8 @@ def organize(
 
     Everything is written to a partial folder beside it, which takes the final name in one step
     when it is complete: an interrupted run leaves no half-made data set, and the next run starts
-    over. The source is only read. Run again with the same settings, it changes nothing.
+    over. The source is only read. Run again with the same settings, it changes nothing; while
+    another program organizes under the same name, it waits.
 
     Args:
         source: a zip archive, a folder, or a `Source`.
@@ -97,27 +98,34 @@ def organize(
         "ratio": ratio,
         "seed": seed,
     }
-    if target.exists():
-        if (target / "dataset.json").is_file():
-            made = json.loads((target / "dataset.json").read_text("utf-8"))
-            if made["settings"] == settings:
-                return target
-        raise CatDogError(
-            f"{target} exists already and was made with other settings (or by hand). Nothing was "
-            "changed. Choose another name with --name, or move that folder away yourself."
-        )
-    partial = target.with_name(f".{name}.partial")
-    if partial.exists():
-        shutil.rmtree(partial)  # our own unfinished work, never the reader's
-    try:
-        _organize(source, partial, settings, progress)
-        os.replace(partial, target)
-    except OSError as error:
-        raise CatDogError(
-            f"{target} could not be written ({error.strerror or error}). The source is untouched. "
-            "Make room or choose another folder with --root, then run again."
-        ) from error
+    if _is_made(target, settings):
+        return target
+    with files.lock(target.with_name(f".{name}.lock"), "organizing photos", wait=None):
+        if _is_made(target, settings):  # by the program that was waited for
+            return target
+        partial = target.with_name(f".{name}.partial")
+        try:
+            if partial.exists():
+                shutil.rmtree(partial)  # our own unfinished work, never the reader's
+            _organize(source, partial, settings, progress)
+            os.replace(partial, target)
+        except OSError as error:
+            raise files.cannot_write(target, error) from error
     return target
+
+
+def _is_made(target: Path, settings: dict) -> bool:
+    """Whether the data set is there; a folder that was made otherwise is refused."""
+    if not target.exists():
+        return False
+    if (target / "dataset.json").is_file():
+        made = json.loads((target / "dataset.json").read_text("utf-8"))
+        if made["settings"] == settings:
+            return True
+    raise CatDogError(
+        f"{target} exists already and was made with other settings (or by hand). Nothing was "
+        "changed. Choose another name with --name, or move that folder away yourself."
+    )
 
 
 def _organize(source: sources.Source, partial: Path, settings: dict, progress: bool) -> None:
@@ -186,7 +194,7 @@ def _organize(source: sources.Source, partial: Path, settings: dict, progress: b
     }
     about = {
         "settings": settings,
-        "manifest_sha256": hashlib.sha256((partial / "manifest.csv").read_bytes()).hexdigest(),
+        "manifest_sha256": files.sha256(partial / "manifest.csv"),
         "counts": counts,
         "set_aside": broken,
     }

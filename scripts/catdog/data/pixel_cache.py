@@ -21,7 +21,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import paths
+from catdog.core import files, paths
 from catdog.data import batching, imaging, loading, manifests
 
 PIECE = 256  # photos, a multiple of 32
@@ -61,18 +61,17 @@ def load(
         "decoding": _decoding(),
         **({"nearest": True} if nearest else {}),
     }
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:10]
+    key = files.key(about, 10)
     name = f"{Path(folder).name}-{about['split']}-pixels-{size}-{key}"
     target = Path(root or paths.FEATURES) / name / "pixels.npy"
     if not target.exists():
         where = loading.paths_of(folder, photos)
         try:
-            _write(target, where, size, about, progress)
+            with files.lock(target.with_name(".lock"), "decoding photos", wait=None):
+                if not target.exists():  # the program that was waited for may have made it
+                    _write(target, where, size, about, progress)
         except OSError as error:
-            raise CatDogError(
-                f"{target} could not be written ({error.strerror or error}). What was decoded "
-                "before is kept: make room and run again."
-            ) from None
+            raise files.cannot_write(target, error) from None
     return _read(target, about), labels, photos
 
 
@@ -96,12 +95,8 @@ def _header(about: dict) -> bytes:
 
 
 def _write(target: Path, where: list[Path], size: int, about: dict, progress: bool) -> None:
-    """Decode what is not yet there.
-
-    Two processes may do so at the same time: they write the same bytes to the same places.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.with_name("about.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    """Decode what is not yet there."""
+    files.write(target.with_name("about.json"), json.dumps(about, indent=1) + "\n")
     part, header, each = target.with_suffix(".part"), _header(about), size * size * 3
     part.touch()
     done = max(0, part.stat().st_size - len(header)) // (PIECE * each) * PIECE
@@ -129,11 +124,7 @@ def _write(target: Path, where: list[Path], size: int, about: dict, progress: bo
                 out.flush()
                 os.fsync(out.fileno())
             bar.update(len(pixels))
-    try:
-        os.replace(part, target)
-    except FileNotFoundError:
-        if not target.exists():  # else another process has just done it
-            raise
+    os.replace(part, target)
 
 
 def _read(path: Path, about: dict) -> np.ndarray:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from operator import itemgetter
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import paths
+from catdog.core import files, paths
 from catdog.data import batching, imaging, loading, manifests, synthetic
 from catdog.evaluation import calibration, metrics, ood, statistics
 from catdog.models import provenance
@@ -118,12 +116,12 @@ def cached_predictions(
     photos = manifests.read(folder, split)
     places = np.arange(len(photos)) if places is None else np.asarray(places)
     about = (
-        hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        files.sha256(path),
         manifests.metadata(folder)["manifest_sha256"],
         split,
         places.tolist(),
     )
-    key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]
+    key = files.key(about, 12)
     kept = paths.FEATURES / f"{Path(folder).name}-{split}-{Path(path).stem}-{key}"
     kept.mkdir(parents=True, exist_ok=True)
     model, found = None, []
@@ -136,11 +134,9 @@ def cached_predictions(
                 where = [manifests.path_of(folder, photos[i]) for i in some]
                 images = np.concatenate(list(batching.file_batches(where, 64, size)))
                 dog, features = ood.predict_with_features(model, images)
-                part = file.with_suffix(f".{os.getpid()}.part")
-                with open(part, "wb") as stream:
-                    bright = images.mean((1, 2, 3), dtype=np.float64)
-                    np.savez(stream, dog=dog, features=features, brightness=bright)
-                os.replace(part, file)
+                bright = images.mean((1, 2, 3), dtype=np.float64)
+                with files.atomic_write(file) as part:
+                    np.savez(part, dog=dog, features=features, brightness=bright)
             with np.load(file) as chunk:
                 found.append({name: chunk[name] for name in chunk.files})
             bar.update(len(some))
@@ -174,10 +170,8 @@ def _kept(path, kind, model, pictures):
     file = paths.FEATURES / f"{kind.replace(' ', '-')}-{path.stem}-{digest.hexdigest()[:12]}.npz"
     if not file.exists():
         dog, features = ood.predict_with_features(model, pictures)
-        part = file.with_suffix(f".{os.getpid()}.part")
-        with open(part, "wb") as stream:
-            np.savez(stream, dog=dog, features=features)
-        os.replace(part, file)
+        with files.atomic_write(file) as part:
+            np.savez(part, dog=dog, features=features)
     with np.load(file) as chunk:
         return chunk["dog"], chunk["features"]
 

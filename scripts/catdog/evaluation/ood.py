@@ -8,8 +8,6 @@ section 3: normalized features, nearest neighbours; here the nearest one).
 
 from __future__ import annotations
 
-import hashlib
-import os
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from catdog import CatDogError
+from catdog.core import files
 
 BANK = 240  # known photos that are kept: more help little, and the file stays small
 KEEP = 0.99
@@ -113,24 +112,18 @@ def detector_path(model: str | Path) -> Path:
     return Path(model).with_suffix(".refusal.npz")
 
 
-def _sha256(path: str | Path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 def save(refusal: OODDetector, model: str | Path, path: str | Path | None = None) -> Path:
     """Write a refusal beside the model file that it belongs to, or elsewhere."""
     path = Path(path or detector_path(model))
-    part = path.with_suffix(".part")
     small, scale = _small(refusal.bank)
-    with open(part, "wb") as stream:
+    with files.atomic_write(path) as part:
         np.savez_compressed(
-            stream,
+            part,
             bank=small,
             scale=scale.astype(np.float32),
             threshold=refusal.threshold,
-            model=_sha256(model),
+            model=files.sha256(model),
         )
-    os.replace(part, path)
     return path
 
 
@@ -149,7 +142,7 @@ def load(model: str | Path) -> OODDetector | None:
             threshold, of = float(kept["threshold"]), str(kept["model"])
     except Exception as error:  # zip, key and value errors of a damaged file
         raise CatDogError(f"{path} is damaged ({error}): get it again, or move it away.") from None
-    if of != _sha256(model):
+    if of != files.sha256(model):
         raise CatDogError(
             f"{path} belongs to another model than {model}. Move it away, or make one for this "
             "model: catdog evaluate --model … --refusal …"

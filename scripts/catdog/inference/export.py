@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
+from catdog.core import files
 from catdog.evaluation.statistics import spread
 from catdog.models import onnxfile, saving
 from catdog.models.onnxfile import session
@@ -40,8 +40,7 @@ def export(model: keras.Model, out: str | Path) -> float:
     pictures = np.random.default_rng(1).uniform(0, 255, (3, size, size, 3)).astype(np.float32)
     with onnxfile.quiet():
         wanted = model.predict_on_batch(pictures)
-    part = out.with_name(f"{out.stem}.part.onnx")
-    try:
+    with files.atomic_write(out) as part:
         _write(model, part)
         given = session(part).run(None, {"photo": pictures})[0]
         difference = float(np.abs(given - wanted).max())
@@ -50,11 +49,6 @@ def export(model: keras.Model, out: str | Path) -> float:
                 f"onnxruntime and Keras differ by {difference:.2g}, more than {TOLERANCE:g}: "
                 f"{out} was not written."
             )
-        os.replace(part, out)
-    except OSError as error:
-        raise CatDogError(f"{out} could not be written: {error.strerror or error}.") from None
-    finally:
-        part.unlink(missing_ok=True)
     return difference
 
 

@@ -14,6 +14,7 @@ import keras
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
+from catdog.core import files
 from catdog.data import sources
 from catdog.inference import prediction
 
@@ -100,31 +101,25 @@ def submit(
         except Exception as error:  # zip files break in many ways
             return CatDogError(f"{name} cannot be read ({error}).")
 
-    part = out.with_name(out.name + ".part")
-    try:
-        with (
-            open(part, "w", newline="", encoding="utf-8") as stream,
-            ThreadPoolExecutor(os.cpu_count()) as pool,
-            tqdm(total=len(photos), unit="photo", disable=no_bar(progress)) as bar,
-        ):
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(("id", "label"))
-            for at in range(0, len(photos), batch_size):
-                some = photos[at : at + batch_size]
-                found = list(pool.map(read, some))
-                whole = [photo for photo in found if not isinstance(photo, CatDogError)]
-                dogs = iter(prediction.predict(model, whole) if whole else ())
-                for (number, *_), photo in zip(some, found, strict=True):
-                    if isinstance(photo, CatDogError):
-                        broken.append((number, str(photo)))
-                        writer.writerow((number, 0.5))
-                    else:
-                        dog = min(max(float(next(dogs)), clip), 1 - clip)
-                        writer.writerow((number, f"{dog:.6f}"))
-                bar.update(len(some))
-        os.replace(part, out)
-    except OSError as error:
-        raise CatDogError(f"{out} could not be written: {error.strerror or error}.") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        files.atomic_write(out) as part,
+        open(part, "w", newline="", encoding="utf-8") as stream,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=len(photos), unit="photo", disable=no_bar(progress)) as bar,
+    ):
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("id", "label"))
+        for at in range(0, len(photos), batch_size):
+            some = photos[at : at + batch_size]
+            found = list(pool.map(read, some))
+            whole = [photo for photo in found if not isinstance(photo, CatDogError)]
+            dogs = iter(prediction.predict(model, whole) if whole else ())
+            for (number, *_), photo in zip(some, found, strict=True):
+                if isinstance(photo, CatDogError):
+                    broken.append((number, str(photo)))
+                    writer.writerow((number, 0.5))
+                else:
+                    dog = min(max(float(next(dogs)), clip), 1 - clip)
+                    writer.writerow((number, f"{dog:.6f}"))
+            bar.update(len(some))
     return broken

@@ -7,9 +7,7 @@ complete, so that whatever stops a run costs no more than one shard; the next ru
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +17,11 @@ from pathlib import Path
 import keras
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from tqdm import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import distribution, paths, resources
+from catdog.core import distribution, files, paths, resources
 from catdog.data import batching, loading, manifests
 from catdog.models import backbones, onnxfile
 
@@ -136,22 +134,23 @@ def extract(
             else {}
         ),
     }
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:10]
+    key = files.key(about, 10)
     name = f"{Path(folder).name}-{about['split']}-{backbone}-{size}-{key}"
     target = Path(root or paths.FEATURES) / name
-    target.mkdir(parents=True, exist_ok=True)
-    starts = range(0, len(photos), shard)
-    shards = tuple(target / f"{at:06d}.safetensors" for at in starts)
-    missing = [
-        (at, path) for at, path in zip(starts, shards, strict=True) if not _is_of(path, about)
-    ]
+    shards = tuple(target / f"{at:06d}.safetensors" for at in range(0, len(photos), shard))
     labels = loading.labels_of(photos)
-    if missing:
-        compute = runner(backbone, size, pool, weights, preprocess, precision, layer)
-        left = sum(len(photos[at : at + shard]) for at, _ in missing)
-        with tqdm(total=left, desc=name, unit="photo", disable=no_bar(progress)) as bar:
-            for at, path in missing:
+    if not all(_is_of(path, about) for path in shards):
+        with (
+            files.lock(target / ".lock", "computing features", wait=None),
+            tqdm(total=len(photos), desc=name, unit="photo", disable=no_bar(progress)) as bar,
+        ):
+            compute = runner(backbone, size, pool, weights, preprocess, precision, layer)
+            for i, path in enumerate(shards):
+                at = i * shard
                 some = photos[at : at + shard]
+                if _is_of(path, about):
+                    bar.update(len(some))
+                    continue
                 where = [manifests.path_of(folder, photo) for photo in some]
                 values = []
                 for batch in batching.file_batches(where, batch_size, size, nearest=nearest):
@@ -171,7 +170,7 @@ def _identity(backbone: str, weights: str | Path | None) -> str:
         return "random, seed 0"
     if weights == "imagenet" or known.md5 or known.arrays_sha256:  # `build` takes no others
         return "imagenet"
-    return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return files.sha256(weights)
 
 
 def compute_precision(backbone: str, precision: str | None = None) -> str:
@@ -265,16 +264,8 @@ def _model(backbone, size, pool, weights, preprocess, layer=None) -> keras.Model
 
 
 def _write(path: Path, values: np.ndarray, labels: np.ndarray, about: dict) -> None:
-    part = path.with_suffix(f".{os.getpid()}.part")  # another chapter may be at it, too
-    try:
-        save_file({"features": values, "labels": labels}, part, {"about": json.dumps(about)})
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise CatDogError(
-            f"{path} could not be written ({error.strerror}). What was computed before is kept: "
-            "make room and run again."
-        ) from None
+    content = {"features": values, "labels": labels}
+    files.write(path, save(content, {"about": json.dumps(about)}))
 
 
 def _is_of(path: Path, about: dict) -> bool:

@@ -9,7 +9,7 @@ from keras import layers
 
 
 def article_cnn(
-    size: int = 150, centred: bool = False, dropout: tuple[float, float] = (0.25, 0.5)
+    size: int = 150, zero_centered: bool = False, dropout: tuple[float, float] = (0.25, 0.5)
 ) -> keras.Model:
     """Build the article's network: 1,355,938 parameters at 150×150×3.
 
@@ -17,12 +17,12 @@ def article_cnn(
     with values from 0 to 255 and gives the probabilities (n, 2) of cat and dog, in float32.
 
     Args:
-        centred: map the pixels to [-1, 1] instead of the article's [0, 1].
+        zero_centered: map the pixels to [-1, 1] instead of the article's [0, 1].
         dropout: which part of the last feature maps, and of the 64 activations, is switched off in
             training; 0 for no such layer.
     """
     early, late = dropout
-    scale = layers.Rescaling(1 / 127.5, offset=-1) if centred else layers.Rescaling(1 / 255)
+    scale = layers.Rescaling(1 / 127.5, offset=-1) if zero_centered else layers.Rescaling(1 / 255)
     return keras.Sequential(
         [
             keras.Input((size, size, 3), name="photo"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from catdog import CatDogError
+from catdog.core import files
 from catdog.data import manifests
 
 MEMBER = "catdog.json"
@@ -52,12 +52,10 @@ def write(
     }
     for part, photos in zip(PARTS, (trained, chosen), strict=True):
         about[part] = base64.b64encode(np.unique(hashes(photos)).tobytes()).decode()
-    path = Path(path)
-    part = path.with_suffix(".part")
-    shutil.copyfile(path, part)
-    with zipfile.ZipFile(part, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.writestr(MEMBER, json.dumps(about))
-    os.replace(part, path)
+    with files.atomic_write(path) as new:
+        shutil.copyfile(path, new)
+        with zipfile.ZipFile(new, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            archive.writestr(MEMBER, json.dumps(about))
 
 
 def read(path: str | Path) -> dict | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import keras
 import numpy as np
 
 from catdog import CatDogError
-from catdog.core import paths
+from catdog.core import files, paths
 
 
 def save_small(model: keras.Model, path: str | Path) -> None:
@@ -24,15 +23,12 @@ def save_small(model: keras.Model, path: str | Path) -> None:
     if not all(np.isfinite(w).all() for w in rounded):
         raise CatDogError("a weight is too large for float16: save the model as it is.")
     small.set_weights(rounded)
-    path = Path(path)
-    whole = path.with_suffix(".whole.keras")
-    small.save(whole)
-    part = path.with_suffix(".part")
-    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as new:
-        for item in old.infolist():
-            new.writestr(item.filename, old.read(item), compresslevel=9)
-    whole.unlink()
-    os.replace(part, path)
+    with files.atomic_write(path) as part:
+        whole = part.with_name("whole.keras")
+        small.save(whole)
+        with zipfile.ZipFile(whole) as old, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as new:
+            for item in old.infolist():
+                new.writestr(item.filename, old.read(item), compresslevel=9)
 
 
 DEFAULT = paths.MODELS / "cat_dog_efficientnet.keras"

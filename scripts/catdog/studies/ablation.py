@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
@@ -17,7 +15,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import paths
+from catdog.core import files, paths
 from catdog.data import batching, loading, manifests
 from catdog.evaluation import metrics, statistics
 from catdog.studies.components import (
@@ -210,8 +208,7 @@ def _settings(name: str, scale: str, seed: int, reference: dict) -> dict:
 
 
 def _file(folder: Path, settings: dict) -> Path:
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    return folder / f"{settings['name']}-{settings['seed']}-{digest}.json"
+    return folder / f"{settings['name']}-{settings['seed']}-{files.key(settings, 8)}.json"
 
 
 def run(
@@ -259,10 +256,7 @@ def run(
         keras.utils.clear_session(free_memory=True)
         model, cost = fit(setup, photos["train"], length, seed)
         found = {**settings, **cost, **evaluate(model, *photos["validation"])}
-        file = _file(folder, settings)
-        part = file.with_suffix(".json.part")
-        part.write_text(json.dumps(found), "utf-8")
-        os.replace(part, file)
+        files.write(_file(folder, settings), json.dumps(found))
     return gather(chosen.name, folder, names)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import time
 import warnings
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +15,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import paths
+from catdog.core import files, paths
 from catdog.data import loading, manifests
 from catdog.data.augmentation import Augmentation
 from catdog.studies import ablation
@@ -298,25 +296,21 @@ def run(
         plan = replace(plan, minutes=minutes)
     kept = {k: v for k, v in asdict(plan).items() if k != "minutes"}
     kept |= {"photos": reference["manifest_sha256"], "precision": ablation.precision()}
-    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
-    file = Path(folder or paths.RUNS / "search") / f"{chosen.name}-{digest}.db"
+    file = Path(folder or paths.RUNS / "search") / f"{chosen.name}-{files.key(kept, 8)}.db"
     train_set = loading.load(chosen.folder, "train", plan.size, progress)[:2]
-    studies = {
-        (way, seed): search(way, train_set, plan, file, seed, progress)
-        for seed in range(1, seeds + 1)
-        for way in ways
-    }
+    with files.lock(file.with_suffix(".lock"), "searching"):
+        studies = {
+            (way, seed): search(way, train_set, plan, file, seed, progress)
+            for seed in range(1, seeds + 1)
+            for way in ways
+        }
     validation_set = loading.load(chosen.folder, "validation", plan.size, progress)[:2]
     finals = file.with_suffix(".final")
-    finals.mkdir(exist_ok=True)
 
     def judged(settings) -> list[dict]:
-        name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-        note = finals / f"{name}.json"
+        note = finals / f"{files.key(settings, 12)}.json"
         if not note.exists():
-            part = note.with_suffix(".json.part")
-            part.write_text(json.dumps(final(settings, train_set, validation_set, plan, 3)))
-            os.replace(part, note)
+            files.write(note, json.dumps(final(settings, train_set, validation_set, plan, 3)))
         return json.loads(note.read_text("utf-8"))
 
     found = []

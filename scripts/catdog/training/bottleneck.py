@@ -7,7 +7,6 @@ out in a row. The labels were assumed from the places of the photos.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from tqdm.keras import TqdmCallback
 
 from catdog import CatDogError, no_bar
+from catdog.core import files
 from catdog.models import networks
 from catdog.training import optimizers
 
@@ -107,8 +107,5 @@ def kept(path: Path, settings: dict, compute: Callable[[], dict]) -> dict:
         return found
     started = time.perf_counter()
     found = {**compute(), "seconds": round(time.perf_counter() - started, 1)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".json.part")
-    part.write_text(json.dumps({**found, "settings": settings}), "utf-8")
-    os.replace(part, path)
+    files.write(path, json.dumps({**found, "settings": settings}))
     return json.loads(json.dumps(found))

@@ -37,11 +37,11 @@ SCALES = {
         "sample",
         paths.photos("sample"),
         size=SMALL,
-        article=replace(recipes.ARTICLE, decoded=SMALL, epochs=10, patience=None),
+        article=replace(recipes.ARTICLE, decode_size=SMALL, epochs=10, patience=None),
         # a short run on few pictures gets going only with smaller steps and gentler changes
         improved=replace(
             recipes.IMPROVED,
-            decoded=SMALL,
+            decode_size=SMALL,
             epochs=14,
             batch_size=32,
             learning_rate=1e-3,

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm.keras import TqdmCallback
 
 from catdog import CatDogError, no_bar
-from catdog.core import distribution, paths
+from catdog.core import distribution, files, paths
 from catdog.data import batching, imaging
 from catdog.training import optimizers, recipes
 
@@ -153,7 +153,8 @@ def train(
         (all cores added up, which other work and pauses do not change), the best epoch.
 
     Raises:
-        CatDogError: a loss becomes infinite or not a number. The epochs before are kept.
+        CatDogError: a loss becomes infinite or not a number (the epochs before are kept), or
+            another program is training in the folder.
     """
     recipe = recipes.with_native_precision(recipe)
     chosen = distribution.choose(devices, recipe.batch_size)
@@ -172,14 +173,15 @@ def train(
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
         run = paths.RUNS / f"cnn-{digest[:12]}"
     run = Path(run)
-    run.mkdir(parents=True, exist_ok=True)
     note = run / "settings.json"
-    if note.exists() and json.loads(note.read_text("utf-8")) != settings:
-        raise CatDogError(f"{run} holds a run with other settings. Name another folder for this.")
-    note.write_text(json.dumps(settings, indent=1), "utf-8")
     steps = math.ceil(len(train_set[0]) / recipe.batch_size)
     policy = keras.config.dtype_policy()
     with contextlib.ExitStack() as undo:
+        undo.enter_context(files.lock(run / ".lock", "training"))
+        if note.exists() and json.loads(note.read_text("utf-8")) != settings:
+            text = f"{run} holds a run with other settings. Name another folder for this."
+            raise CatDogError(text)
+        files.write(note, json.dumps(settings, indent=1))
         undo.callback(keras.config.set_dtype_policy, policy)
         undo.enter_context(distribution.strategy_scope(chosen))
         keras.config.set_dtype_policy(recipe.precision)
@@ -208,9 +210,9 @@ def train(
                 recipe.augmentation,
                 seed,
                 epoch,
-                sizes=recipe.size if recipe.sizes else None,
+                sizes=recipe.size if recipe.progressive_sizes else None,
             )
-            if validation_set and recipe.sizes:
+            if validation_set and recipe.progressive_sizes:
                 images = imaging.resized(validation_set[0], recipe.final_size)
                 validation_set = images, validation_set[1]
             judging = validation_set and batching.validation_batches(*validation_set)

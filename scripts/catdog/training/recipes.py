@@ -17,7 +17,7 @@ class Recipe:
 
     Attributes:
         network: its name in `networks.NETWORKS`.
-        decoded: height and width to which the photos are decoded, before any augmentation.
+        decode_size: height and width to which the photos are decoded, before any augmentation.
         nearest: take the nearest pixel when photos are resized (see `imaging.resize`).
         dropout: the parts that are switched off in the article's network, see `article_cnn`.
         momentum: SGD's and Muon's; with Adam its beta 1.
@@ -30,18 +30,18 @@ class Recipe:
         ema: momentum of the running average of the weights that is validated and kept; None for
             the weights themselves.
         precision: a Keras dtype policy, or "fastest" (see `resolved`).
-        centred: give the network pixels in [-1, 1] instead of [0, 1].
+        zero_centered: give the network pixels in [-1, 1] instead of [0, 1].
         nesterov: look ahead with SGD's momentum (Sutskever et al. 2013).
-        sizes: ((epochs, size), ...): so many epochs on photos of this height and width, then so
-            many on the next. For a network that takes any size; () for the photos' own.
-        shown: height and width of the photos that the trained network is used on, if not those of
-            its last epochs. Random crops show animals larger than whole photos do: larger photos
+        progressive_sizes: ((epochs, size), ...): so many epochs on photos of this height and width,
+            then so many on the next. For a network that takes any size; () for the photos' own.
+        eval_size: height and width of the photos that the trained network is used on, if not those
+            of its last epochs. Random crops show animals larger than whole photos do: larger photos
             make up for it (Touvron et al. 2019, arXiv 1906.06423).
-        judged: validate after each epoch; without it, the last weights are kept.
+        validate: validate after each epoch; without it, the last weights are kept.
     """
 
     network: str = "article_cnn"
-    decoded: int = imaging.SIZE
+    decode_size: int = imaging.SIZE
     nearest: bool = False
     dropout: tuple[float, float] = (0.0, 0.5)
     epochs: int = 36
@@ -56,32 +56,32 @@ class Recipe:
     patience: int | None = None
     ema: float | None = None
     precision: str = "float32"
-    centred: bool = False
+    zero_centered: bool = False
     nesterov: bool = False
-    sizes: tuple[tuple[int, int], ...] = ()
-    shown: int | None = None
-    judged: bool = True
+    progressive_sizes: tuple[tuple[int, int], ...] = ()
+    eval_size: int | None = None
+    validate: bool = True
     keep: str = "best"
     augmentation: augmentation.Augmentation = field(default_factory=augmentation.Augmentation)
 
     def build(self, size: int | None = None, **how) -> keras.Model:
         """Build the network; one that is trained on several sizes takes any if none is given."""
         if self.network == "article_cnn":
-            return networks.article_cnn(size or self.decoded, self.centred, self.dropout)
+            return networks.article_cnn(size or self.decode_size, self.zero_centered, self.dropout)
         return networks.NETWORKS[self.network](size, **how)
 
     @property
     def final_size(self) -> int:
         """Height and width of the photos that the trained network is for."""
-        return self.shown or self.size(self.epochs) or self.decoded
+        return self.eval_size or self.size(self.epochs) or self.decode_size
 
     def size(self, epoch: int) -> int | None:
         """Height and width of the photos in an epoch (the first is 0); None for their own."""
-        for epochs, size in self.sizes:
+        for epochs, size in self.progressive_sizes:
             if epoch < epochs:
                 return size
             epoch -= epochs
-        return self.sizes[-1][1] if self.sizes else None
+        return self.progressive_sizes[-1][1] if self.progressive_sizes else None
 
 
 ARTICLE = Recipe(
@@ -107,16 +107,17 @@ IMPROVED = Recipe(
     label_smoothing=0.05,
     ema=0.999,
     precision="fastest",
-    centred=True,
+    zero_centered=True,
     augmentation=STRONGER,
 )
 # From photos on disk to the article's accuracy in minutes, on two cores (chapter 14)
 FAST = Recipe(
     network="residual_cnn",
-    decoded=80,
-    sizes=((5, 48), (2, 64)),
+    decode_size=80,
+    progressive_sizes=((5, 48), (2, 64)),
     epochs=7,
-    shown=72,  # a crop of half to all of the area has 0.86 of the side in the mean: 64 / 0.86 is 74
+    # a crop of half to all of the area has 0.86 of the side in the mean: 64 / 0.86 is 74
+    eval_size=72,
     batch_size=128,
     optimizer="muon",
     learning_rate=4e-3,
@@ -126,17 +127,18 @@ FAST = Recipe(
     label_smoothing=0.1,
     ema=0.99,
     precision="fastest",
-    judged=False,
+    validate=False,
     augmentation=augmentation.Augmentation(crop=0.5, stretch=0.3),
 )
 # The most that a network from scratch gets out of 16,000 photos in an hour or two (chapter 14)
 BEST = replace(
     FAST,
     network="deep_residual_cnn",
-    decoded=160,
-    sizes=((36, 64), (30, 96), (26, 128)),
+    decode_size=160,
+    progressive_sizes=((36, 64), (30, 96), (26, 128)),
     epochs=92,
-    shown=160,  # a crop of 0.35 to all of the area has 0.82 of the side in the mean: 128 / 0.82
+    # a crop of 0.35 to all of the area has 0.82 of the side in the mean: 128 / 0.82
+    eval_size=160,
     ema=0.998,
     augmentation=augmentation.Augmentation(
         crop=0.35, stretch=0.3, rotate=10.0, brightness=0.2, contrast=0.2
@@ -166,7 +168,7 @@ RECIPES = {
     "without-augmentation": replace(SHORT, augmentation=replace(TODAY, nearest=False)),
     "without-adam": replace(SHORT, optimizer="sgd", learning_rate=0.03, weight_decay=5e-4),
     "without-one-cycle": replace(SHORT, schedule="constant", learning_rate=5e-4),
-    "without-centring": replace(SHORT, centred=False),
+    "without-centring": replace(SHORT, zero_centered=False),
     "without-smoothing": replace(SHORT, label_smoothing=0.0),
     "without-averaging": replace(SHORT, ema=None),
     "without-large-batch": replace(SHORT, batch_size=32),
@@ -180,8 +182,8 @@ RECIPES = {
         momentum=0.9,
         weight_decay=5e-4,
     ),
-    "fast-without-growing": replace(FAST, sizes=((5, 64),), epochs=5),
-    "fast-without-crops": replace(FAST, shown=None, augmentation=augmentation.Augmentation()),
+    "fast-without-growing": replace(FAST, progressive_sizes=((5, 64),), epochs=5),
+    "fast-without-crops": replace(FAST, eval_size=None, augmentation=augmentation.Augmentation()),
     "fast-without-smoothing": replace(FAST, label_smoothing=0.0),
     "fast-without-averaging": replace(FAST, ema=None),
 }

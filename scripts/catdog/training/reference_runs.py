@@ -37,10 +37,11 @@ def run(
     size = recipe.final_size
     (*train_set, learned), judging = _sets(recipe, folder, everything, held_back)
     held_out = judging and (imaging.resized(judging[0], size), judging[1])
-    judge = held_out if recipe.judged else None
+    judge = held_out if recipe.validate else None
     model, log = loop.train(recipe.build, recipe, train_set, judge, out, seed, devices=devices)
     path = out / "model.keras"
-    if recipe.sizes:  # what is kept, and measured, has one size, layers that any Keras can load,
+    if recipe.progressive_sizes:
+        # what is kept, and measured, has one size, layers that any Keras can load,
         weights, model = model.get_weights(), recipe.build(size, fused=False)
         model.set_weights(weights)
         saving.save_small(model, path)  # and weights rounded to float16
@@ -80,7 +81,7 @@ def _sets(recipe: Recipe, folder, everything: bool, held_back: int) -> tuple:
     """Return what is trained on, and what it is measured on or None, as `pixel_cache.load` does."""
 
     def load(split):
-        return pixel_cache.load(folder, split, recipe.decoded, nearest=recipe.nearest)
+        return pixel_cache.load(folder, split, recipe.decode_size, nearest=recipe.nearest)
 
     if everything:
         return load(None), None
