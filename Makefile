@@ -84,5 +84,5 @@ lock: install-dev
 	$(LOCK) --extra cpu --extra dev -o requirements/dev.txt
 
 clean:
-	rm -rf .pytest_cache .ruff_cache .hypothesis build scripts/*.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build scripts/*.egg-info
 	find scripts tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
