@@ -9,7 +9,7 @@ help:
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make data    ARCHIVE=train.zip: organize your photos"
 	@echo "make train   the recipes of chapter 6 (SCALE=full ARCHIVE=train.zip: on the real photos)"
-	@echo "make test    all tests            make lint   style and spelling"
+	@echo "make test    all tests            make lint   style, types, spelling"
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"
 	@echo "make processors   the chapters that train, as on other kinds of processor"
@@ -68,6 +68,7 @@ bench: install
 lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	git ls-files -z | xargs -0 $(BIN)/codespell
 
 text: install-dev
@@ -83,5 +84,5 @@ lock: install-dev
 	$(LOCK) --extra cpu --extra dev -o requirements/dev.txt
 
 clean:
-	rm -rf .pytest_cache .ruff_cache .hypothesis build scripts/*.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build scripts/*.egg-info
 	find scripts tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,7 +24,7 @@ from moto.ec2.models.route_tables import RouteTable
 from moto.server import ThreadedMotoServer
 
 from catdog.cli.main import main
-from catdog.cloud import lifecycle
+from catdog.cloud import cloudformation
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -191,7 +191,7 @@ def account(server, home, tmp_path, monkeypatch):
         (programs / name).write_text("#!/bin/sh\nexit 1\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
-    monkeypatch.setattr(lifecycle, "POLL", 0.05)
+    monkeypatch.setattr(cloudformation, "POLL", 0.05)
     # one of the images that moto has of itself
     boto3.client("ssm").put_parameter(Name=IMAGE, Value="ami-03cf127a", Type="String")
     return boto3.Session()

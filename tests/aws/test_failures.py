@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from moto.ec2.models.instances import InstanceBackend
 
-from catdog.cloud import instances, lifecycle, planning
+from catdog.cloud import cloudformation, instances, planning
 
 VCPU = (
     "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the "
@@ -129,11 +129,11 @@ def test_creation_refused_at_once(up, refuse, left):
 
 def test_interrupted(up, monkeypatch, left):
     def interrupt(account, identity, say):
-        monkeypatch.setattr(lifecycle, "_follow", follow)
+        monkeypatch.setattr(cloudformation, "_follow", follow)
         raise KeyboardInterrupt
 
-    follow = lifecycle._follow
-    monkeypatch.setattr(lifecycle, "_follow", interrupt)
+    follow = cloudformation._follow
+    monkeypatch.setattr(cloudformation, "_follow", interrupt)
     failed(up(), "stopped before", "Nothing was left behind")
     assert not left()
 

@@ -8,15 +8,15 @@ import cfnlint.decode
 import pytest
 from cfnlint.api import lint_file
 
-from catdog.cloud import lifecycle
+from catdog.cloud import account, cloudformation
 
-FOLDER = lifecycle.TEMPLATE.parent
+FOLDER = cloudformation.TEMPLATE.parent
 SETUP = FOLDER / "setup.sh"
 
 
 @pytest.fixture(scope="module")
 def template():
-    found, matches = cfnlint.decode.decode(str(lifecycle.TEMPLATE))
+    found, matches = cfnlint.decode.decode(str(cloudformation.TEMPLATE))
     assert not matches
     return found
 
@@ -39,7 +39,7 @@ def everything(node, path=()):
 
 
 def test_cfn_lint_finds_nothing():
-    assert lint_file(lifecycle.TEMPLATE) == []
+    assert lint_file(cloudformation.TEMPLATE) == []
 
 
 def test_nothing_is_let_in_but_ssh_from_one_address(template):
@@ -54,7 +54,7 @@ def test_nothing_is_let_in_but_ssh_from_one_address(template):
     for path, value in everything(resources):
         if value in ("0.0.0.0/0", "::/0"):
             assert "SecurityGroupEgress" in path or "DestinationCidrBlock" in path, path
-    assert "8888" not in lifecycle.TEMPLATE.read_text()
+    assert "8888" not in cloudformation.TEMPLATE.read_text()
 
 
 def test_the_machine_is_closed_up(template):
@@ -97,7 +97,7 @@ def test_everything_that_can_be_is_tagged(template):
     }
     for name, resource in template["Resources"].items():
         if resource["Type"] not in bare:
-            assert any(value == lifecycle.TAG for _, value in everything(resource)), name
+            assert any(value == account.TAG for _, value in everything(resource)), name
 
 
 def test_outputs_tell_no_secret(template):

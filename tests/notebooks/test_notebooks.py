@@ -13,8 +13,9 @@ import seeds
 import weights
 
 from catdog import CatDogError
-from catdog.book import execute, exercises, twins
+from catdog.book import execute, twins
 from catdog.cli.main import main
+from catdog.cloud import exercises
 from catdog.core import paths
 from catdog.models import backbones
 from catdog.training import config

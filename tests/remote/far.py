@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from catdog.cloud import remote, tunnel
+from catdog.cloud import jupyter_api, tunnel
 from catdog.core import paths
 
 REAL = "05_organizing_the_data"  # the quickest chapter
@@ -83,8 +83,8 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def client(self) -> remote.Jupyter:
-        return remote.Jupyter(remote.Server(self.url, self.token))
+    def client(self) -> jupyter_api.Jupyter:
+        return jupyter_api.Jupyter(jupyter_api.Server(self.url, self.token))
 
     @contextlib.contextmanager
     def held(self):
@@ -160,7 +160,7 @@ def wait_until(true, seconds: float = 300, what: str = "it") -> None:
 def answers(running: Running):
     def asked():
         assert running.process.poll() is None, running.log.read_text()
-        with contextlib.suppress(*remote.DROPPED):
+        with contextlib.suppress(*jupyter_api.DROPPED):
             return running.client.kernel("none") is None
         return False
 

@@ -22,7 +22,7 @@ from far import REAL, answers, command_lines, is_open, jupyter, wait_until
 from catdog import CatDogError
 from catdog.book import execute
 from catdog.cli.main import main
-from catdog.cloud import job, remote, tunnel
+from catdog.cloud import job, jupyter_api, remote, tunnel
 from catdog.core import paths
 
 SERVED = f"runs/{job.SERVED}"
@@ -30,7 +30,7 @@ SERVED = f"runs/{job.SERVED}"
 
 def to(running):
     """How to connect to a Jupyter without a tunnel."""
-    return lambda: contextlib.nullcontext(remote.Server(running.url, running.token))
+    return lambda: contextlib.nullcontext(jupyter_api.Server(running.url, running.token))
 
 
 def arguments(running, *words):
@@ -87,7 +87,7 @@ def last(running):
 def cells(running, chapter):
     """How many cells of a chapter the run that is going on has executed."""
     report = last(running)
-    if report is None or report["state"] != "running":
+    if not report or report["state"] != "running":
         return -1
     return next((c["cell"] for c in report["chapters"] if c["chapter"] == chapter), -1)
 
@@ -132,11 +132,11 @@ def test_from_outside_only_the_tunnel_leads_in(host, tmp_path, near):
         outside = host.machine["host"] if host.namespace else own_address()
         assert outside is None or not is_open(outside, far.port)
         assert is_open(host.machine["host"], host.machine["port"])
-        good = remote.Jupyter(connection)
+        good = jupyter_api.Jupyter(connection)
         assert good.get("api/status")["kernels"] == 0
         for wrong in ("wrong", far.token[:-1], ""):
             with pytest.raises(CatDogError, match="refused the token"):
-                remote.Jupyter(remote.Server(connection.url, wrong)).get("api/kernels")
+                jupyter_api.Jupyter(jupyter_api.Server(connection.url, wrong)).get("api/kernels")
         (tmp_path / "token").write_text("wrong")
         words = ["aws", "run", "92", "--url", connection.url]
         assert main([*words, "--token-file", str(tmp_path / "token")]) == 1
@@ -303,7 +303,7 @@ def test_a_kernel_that_dies_is_noticed_and_the_finished_is_kept(
     killer.start()
     with local_jupyter.held(), monkeypatch.context() as patch:
         if not server_notices:  # that has been seen: it called the kernel busy for ever
-            patch.setattr(remote.Jupyter, "kernel", lambda *_: "busy")
+            patch.setattr(jupyter_api.Jupyter, "kernel", lambda *_: "busy")
             patch.setattr(remote, "SILENCE", 4 * job.BEAT)
         with pytest.raises(CatDogError, match="kernel is gone.*Run the same command again"):
             remote.run(to(local_jupyter), ["92", "91"], force=True)
@@ -401,13 +401,13 @@ def test_a_name_that_is_not_known_is_a_broken_connection(monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(remote.websocket, "create_connection", unknown)
+    monkeypatch.setattr(jupyter_api.websocket, "create_connection", unknown)
     with pytest.raises(ConnectionError):
-        remote.Jupyter(remote.Server("http://127.0.0.1:9", "x")).execute("k", "1", bool)
+        jupyter_api.Jupyter(jupyter_api.Server("http://127.0.0.1:9", "x")).execute("k", "1", bool)
 
 
 def test_a_connection_that_never_comes_back(near, monkeypatch):
-    line = remote.Line(lambda: contextlib.nullcontext(None), 0.1)
+    line = jupyter_api.Line(lambda: contextlib.nullcontext(None), 0.1)
     line.began, line.jupyter = True, object()
 
     def broken(_):
@@ -441,7 +441,7 @@ def test_a_server_that_is_no_jupyter(near, tmp_path):
         [line[0], "-u", *line[1:]], stdout=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
         port = re.search(r"port (\d+)", process.stdout.readline())[1]
-        server = remote.Server(f"http://127.0.0.1:{port}", "x")
+        server = jupyter_api.Server(f"http://127.0.0.1:{port}", "x")
         with pytest.raises(CatDogError, match="is not a Jupyter server"):
             remote.run(lambda: contextlib.nullcontext(server), ["92"])
         process.kill()
@@ -464,10 +464,10 @@ def test_bad_addresses(url, message, tmp_path, capsys):
 
 def test_addresses_as_a_browser_shows_them(tmp_path, capsys):
     (tmp_path / "token").write_text("a-token\n")
-    one = remote.server("http://localhost:8888/lab/tree/x.ipynb", tmp_path / "token")
+    one = jupyter_api.server("http://localhost:8888/lab/tree/x.ipynb", tmp_path / "token")
     assert (one.url, one.token) == ("http://localhost:8888", "a-token")
     assert "a-token" not in repr(one) and not capsys.readouterr().err
-    one = remote.server("http://school.example/user/me/lab", tmp_path / "token")
+    one = jupyter_api.server("http://school.example/user/me/lab", tmp_path / "token")
     assert one.url == "http://school.example/user/me"
     assert "unencrypted" in capsys.readouterr().err
 
@@ -506,7 +506,7 @@ def made(local_jupyter):
         (folder / name).write_bytes(blob)
         hash = hashlib.sha256(blob).hexdigest()
         files.append({"path": f"made/{name}", "size": len(blob), "sha256": hash})
-    with remote.Line(to(local_jupyter), 5) as line:
+    with jupyter_api.Line(to(local_jupyter), 5) as line:
         yield line, {"name": "a-run", "files": files}
 
 

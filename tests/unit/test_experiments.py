@@ -13,19 +13,19 @@ from catdog.cli.main import main
 from catdog.core import paths
 from catdog.data import batching, organizing
 from catdog.evaluation import statistics
-from catdog.studies import ablation
+from catdog.studies import ablation, components
 from catdog.training import config
 
 N = 12
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 32, 32, 3), dtype=np.uint8)
 LABELS = np.arange(N, dtype=np.int32) % 2
-SHORT = ablation.TrainingBudget(epochs=1, batch_size=N, seeds=1)
+SHORT = components.TrainingBudget(epochs=1, batch_size=N, seeds=1)
 
 
 @pytest.mark.parametrize("name", ablation.EXPERIMENTS)
 def test_every_experiment_builds_its_network_and_changes_one_thing(name):
     one = ablation.EXPERIMENTS[name]
-    model = ablation.build(replace(one.setup, size=32))
+    model = components.build(replace(one.setup, size=32))
     assert model.output.dtype == "float32"
     assert model.output.shape == (None, 1 if name == "one-logit" else 2)
     if one.against is None:
@@ -52,7 +52,7 @@ def test_a_training_step_moves_every_weight_and_leaves_numbers(name):
     setup = replace(ablation.EXPERIMENTS[name].setup, size=16, filters=(4, 4, 8))
     images = IMAGES[:, :16, :16]
     keras.utils.set_random_seed(1)
-    before = ablation.build(setup).get_weights()
+    before = components.build(setup).get_weights()
     model, cost = ablation.fit(setup, (images, LABELS), replace(SHORT, epochs=2))
     after = model.get_weights()
     moved = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
@@ -64,7 +64,7 @@ def test_a_training_step_moves_every_weight_and_leaves_numbers(name):
 
 
 def test_the_same_seed_gives_the_same_network_and_another_another():
-    setup = replace(ablation.REFERENCE, size=16, filters=(4,), cutout=0.5, mixup=0.2)
+    setup = replace(components.REFERENCE, size=16, filters=(4,), cutout=0.5, mixup=0.2)
     weights = [
         np.concatenate(
             [
@@ -82,12 +82,12 @@ def test_the_same_seed_gives_the_same_network_and_another_another():
 
 def test_a_residual_block_adds_what_comes_in():
     x = keras.Input((8, 8, 6))
-    model = keras.Model(x, ablation.residual_block(x, 6))
+    model = keras.Model(x, components.residual_block(x, 6))
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
     photo = np.random.default_rng(1).uniform(0, 1, (2, 8, 8, 6)).astype("float32")
     np.testing.assert_allclose(np.array(model(photo)), photo, rtol=1e-6)
     assert len(model.weights) == 4
-    wider = keras.Model(x, ablation.residual_block(x, 7))
+    wider = keras.Model(x, components.residual_block(x, 7))
     assert len(wider.weights) == 6 and wider.output.shape == (None, 8, 8, 7)
 
 
@@ -99,21 +99,21 @@ def test_losses_are_those_of_their_definitions():
     p /= p.sum(1, keepdims=True)
     truth = (p * y).sum(1)
     close = dict(rtol=1e-4, atol=1e-5)
-    cross = np.array(ablation.cross_entropy(y, logits))
+    cross = np.array(components.cross_entropy(y, logits))
     np.testing.assert_allclose(cross, -np.log(truth), **close)
     np.testing.assert_allclose(
-        np.array(ablation.focal(y, logits, 2.0)), -((1 - truth) ** 2) * np.log(truth), **close
+        np.array(components.focal(y, logits, 2.0)), -((1 - truth) ** 2) * np.log(truth), **close
     )
-    np.testing.assert_allclose(np.array(ablation.focal(y, logits, 0.0)), cross, **close)
+    np.testing.assert_allclose(np.array(components.focal(y, logits, 0.0)), cross, **close)
     target = 0.9 * y + 0.05
     np.testing.assert_allclose(
-        np.array(ablation.smoothed(y, logits, 0.1)), -(target * np.log(p)).sum(1), **close
+        np.array(components.smoothed(y, logits, 0.1)), -(target * np.log(p)).sum(1), **close
     )
     # one logit, the difference of the two, says and costs the same
     one = logits[:, 1:] - logits[:, :1]
-    np.testing.assert_allclose(np.array(ablation.one_logit(y, one)), cross, **close)
-    np.testing.assert_allclose(ablation.probability(one), p[:, 1], **close)
-    np.testing.assert_allclose(ablation.probability(logits), p[:, 1], **close)
+    np.testing.assert_allclose(np.array(components.one_logit(y, one)), cross, **close)
+    np.testing.assert_allclose(components.probability(one), p[:, 1], **close)
+    np.testing.assert_allclose(components.probability(logits), p[:, 1], **close)
 
 
 def test_mixup_mixes_photos_and_labels_by_the_same_share():
@@ -122,7 +122,7 @@ def test_mixup_mixes_photos_and_labels_by_the_same_share():
     labels = np.arange(400) % 2
     black_and_white[labels == 1] = 200
     y = np.eye(2, dtype=np.float32)[labels]
-    mixed, targets = ablation.mixup(black_and_white, y, rng, alpha=0.4)
+    mixed, targets = components.mixup(black_and_white, y, rng, alpha=0.4)
     assert mixed.dtype == np.uint8 and targets.dtype == np.float32
     np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-6)
     np.testing.assert_allclose(mixed[:, 0, 0, 0], 200 * targets[:, 1], atol=0.51)
@@ -135,7 +135,7 @@ def test_mixup_mixes_photos_and_labels_by_the_same_share():
 
 def test_cutout_covers_one_square_and_nothing_else():
     images = np.full((300, 20, 20, 3), 7, np.uint8)
-    out = ablation.cutout(images, np.random.default_rng(4), part=0.4)
+    out = components.cutout(images, np.random.default_rng(4), part=0.4)
     assert (images == 7).all()
     for photo in out:
         covered = np.argwhere((photo == 127).all(-1))
@@ -148,10 +148,10 @@ def test_cutout_covers_one_square_and_nothing_else():
 
 def test_colour_keeps_grey_and_strength_nothing_changes_nothing():
     rng = np.random.default_rng(5)
-    same = ablation.colour(IMAGES, rng, strength=0.0)
+    same = components.colour(IMAGES, rng, strength=0.0)
     assert np.abs(same.astype(int) - IMAGES).max() <= 1
     grey = np.full((50, 4, 4, 3), 100, np.uint8)
-    out = ablation.colour(grey, rng, strength=0.3)
+    out = components.colour(grey, rng, strength=0.3)
     assert out.min() >= 69 and out.max() <= 130 and np.ptp(out[:, 0, 0], axis=0).min() > 30
 
 
@@ -165,7 +165,7 @@ def test_a_part_of_the_photos_is_balanced_and_drawn_by_the_seed():
 
 def test_schedules_start_and_end_where_they_should():
     def at(name, step):
-        found = ablation.SCHEDULES[name](0.1, 100)
+        found = components.SCHEDULES[name](0.1, 100)
         return float(found(step)) if callable(found) else found
 
     assert at("constant", 0) == at("constant", 99) == 0.1
@@ -176,13 +176,13 @@ def test_schedules_start_and_end_where_they_should():
 
 
 def test_the_finder_raises_the_rate_and_stops_when_the_loss_explodes():
-    setup = replace(ablation.REFERENCE, size=32, filters=(4, 4))
+    setup = replace(components.REFERENCE, size=32, filters=(4, 4))
     batches = batching.training_batches(IMAGES, LABELS, 6, None)
-    rates, losses = ablation.find_rate(setup, batches, 1e-4, 1e-2, steps=8)
+    rates, losses = components.find_rate(setup, batches, 1e-4, 1e-2, steps=8)
     assert len(rates) == len(losses) == 8
     np.testing.assert_allclose(rates[[0, -1]], [1e-4, 1e-2])
     wild = replace(setup, optimizer="sgd")
-    rates, losses = ablation.find_rate(wild, batches, 1e-2, 1e7, steps=30)
+    rates, losses = components.find_rate(wild, batches, 1e-2, 1e7, steps=30)
     assert len(rates) < 30
 
 
@@ -224,12 +224,12 @@ def small(tmp_path, monkeypatch, photos, make_zip):
     monkeypatch.setattr(config.download, "sample", lambda *_: folder)
     monkeypatch.setitem(config.SCALES, "sample", replace(config.SCALES["sample"], folder=folder))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    monkeypatch.setitem(ablation.LENGTHS, "sample", ablation.TrainingBudget(1, 16, seeds=2))
-    quick = replace(ablation.REFERENCE, size=16, filters=(4,))
+    monkeypatch.setitem(components.LENGTHS, "sample", components.TrainingBudget(1, 16, seeds=2))
+    quick = replace(components.REFERENCE, size=16, filters=(4,))
     known = {
-        "reference": ablation.Experiment("reference", "the reference", quick, None),
-        "cutout": ablation.Experiment("augmentation", "cutout", replace(quick, cutout=0.4)),
-        "other": ablation.Experiment("dropout", "none", replace(quick, dropout=0.0)),
+        "reference": components.Experiment("reference", "the reference", quick, None),
+        "cutout": components.Experiment("augmentation", "cutout", replace(quick, cutout=0.4)),
+        "other": components.Experiment("dropout", "none", replace(quick, dropout=0.0)),
     }
     monkeypatch.setattr(ablation, "EXPERIMENTS", known)
     return tmp_path / "runs" / "experiments" / "sample"

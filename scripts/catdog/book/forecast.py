@@ -26,7 +26,8 @@ def speed(seconds: float = 1.5) -> float:
     Of two 512×512 matrices in float32, by NumPy, so that TensorFlow need not be imported for it.
     """
     a = np.random.default_rng(0).normal(size=(512, 512)).astype(np.float32)
-    times, until = [], time.perf_counter() + seconds
+    times: list[float] = []
+    until = time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < until:
         started = time.perf_counter()
         a @ a

@@ -15,7 +15,7 @@ from catdog import CatDogError
 CAT, DOG, INK, SOFT = "#0072B2", "#D55E00", "#222222", "#999999"  # after Okabe & Ito 2008
 COLOURS = {"cat": CAT, "dog": DOG}
 CAT_TO_DOG = LinearSegmentedColormap.from_list("cat to dog", [CAT, "white", DOG])
-STYLE = {
+STYLE: dict = {
     "figure.dpi": 90,
     "figure.constrained_layout.use": True,
     "font.size": 10,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import boto3
 import botocore.exceptions as errors
@@ -15,15 +17,19 @@ from botocore.parsers import ResponseParserError
 from catdog import CatDogError
 from catdog.cloud.instances import NAME
 
+P = ParamSpec("P")
+R = TypeVar("R")
+Say = Callable[[str], object]  # how progress is told, such as by print
+
 TAG = "catdog:machine"
 REFUSALS = (errors.BotoCoreError, errors.ClientError, ResponseParserError)  # what boto3 raises
 
 
-def explained(function):
+def explained(function: Callable[P, R]) -> Callable[P, R]:
     """Turn what AWS's library raises into a `CatDogError` that says what to do."""
 
     @functools.wraps(function)
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except REFUSALS as error:

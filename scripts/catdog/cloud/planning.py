@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 
 from catdog import CatDogError
-from catdog.cloud import instances
+from catdog.cloud import instances, ssh_keys
 from catdog.cloud.account import (
     REFUSALS,
     Account,
@@ -130,52 +130,6 @@ any case,
   so that a start costs ${self.hourly * self.max_hours:.2f} at most"""
 
 
-def public_key(key: str | Path | None = None) -> str:
-    """Read the public half of an SSH key as "type base64", without the comment.
-
-    Args:
-        key: the private key's file (or the public one's); None looks in ~/.ssh.
-
-    Raises:
-        CatDogError: there is none, or it is of a kind that EC2 does not take.
-    """
-    if key:
-        path = Path(key).expanduser()
-        path = path if path.suffix == ".pub" else path.with_name(path.name + ".pub")
-        found = [path]
-    else:
-        folder = Path.home() / ".ssh"
-        found = [folder / f"{n}.pub" for n in ("id_ed25519", "id_rsa")]
-    for path in found:
-        if path.is_file():
-            kind, blob = (path.read_text("utf-8").split() + ["", ""])[:2]
-            if kind in ("ssh-ed25519", "ssh-rsa") and re.fullmatch(r"[A-Za-z0-9+/=]+", blob):
-                return f"{kind} {blob}"
-            raise CatDogError(
-                f"{path} is not a public key that EC2 takes (ed25519 or rsa). "
-                "Make one with: ssh-keygen -t ed25519"
-            )
-    raise CatDogError(
-        f"no SSH key was found ({' or '.join(str(p) for p in found)}). Make one with "
-        "'ssh-keygen -t ed25519', or name yours with --key. Its private half never leaves this "
-        "computer."
-    )
-
-
-def private_key_of(public: str) -> Path:
-    """Find the private key in ~/.ssh whose public half is given.
-
-    Raises:
-        CatDogError: this computer does not have it.
-    """
-    for path in sorted((Path.home() / ".ssh").glob("*.pub")):
-        if path.read_text("utf-8", errors="replace").split()[:2] == public.split():
-            return path.with_suffix("")
-    raise CatDogError(
-        "the machine was started with an SSH key that is not in ~/.ssh: name it with --key."
-    )
-
-
 def project_source(
     repository: str | None = None, commit: str | None = None
 ) -> tuple[str, str, list[str]]:
@@ -273,15 +227,9 @@ def plan(
         CatDogError: something stands in the way; the message says what to do.
     """
     one = instances.find(instance_type or instances.DEFAULT)
-    for value, low, high, what in (
-        (disk, 75, 2000, "--disk is between 75 and 2000 GB"),
-        (idle_minutes, 5, 600, "--idle-minutes is between 5 and 600"),
-        (max_hours, 1, 168, "--max-hours is between 1 and 168"),
-    ):
-        if not low <= value <= high:
-            raise CatDogError(f"{what}, and not {value}.")
+    _check_limits(disk, idle_minutes, max_hours)
     stack = stack_name(name)
-    public = public_key(key)
+    public = ssh_keys.public_key(key)
     if access == "ssm":
         need_session_manager()
     else:
@@ -291,12 +239,7 @@ def plan(
     account = Account(region)
     account.client("sts").get_caller_identity()  # are the credentials good?
     _nothing_there(account, name, stack)
-    try:
-        account.client("ssm").get_parameter(Name=image)
-    except account.client("ssm").exceptions.ParameterNotFound:
-        raise CatDogError(
-            f"{account.region} has no machine image under {image}: take another --region."
-        ) from None
+    _check_image(account, image)
     zones = _zones(account, one, zone)
     _check_quota(account, one, spot)
     price, price_of, zones = _price(account, one, spot, zones)
@@ -319,6 +262,25 @@ def plan(
         image=image,
     )
     return made, warnings
+
+
+def _check_limits(disk: int, idle_minutes: int, max_hours: int) -> None:
+    for value, low, high, what in (
+        (disk, 75, 2000, "--disk is between 75 and 2000 GB"),
+        (idle_minutes, 5, 600, "--idle-minutes is between 5 and 600"),
+        (max_hours, 1, 168, "--max-hours is between 1 and 168"),
+    ):
+        if not low <= value <= high:
+            raise CatDogError(f"{what}, and not {value}.")
+
+
+def _check_image(account: Account, image: str) -> None:
+    try:
+        account.client("ssm").get_parameter(Name=image)
+    except account.client("ssm").exceptions.ParameterNotFound:
+        raise CatDogError(
+            f"{account.region} has no machine image under {image}: take another --region."
+        ) from None
 
 
 def _nothing_there(account: Account, name: str, stack: str) -> None:

@@ -26,7 +26,8 @@ def matrix_rate(n: int = 1024, dtype: str = "float32", seconds: float = 0.5) -> 
         return time.perf_counter() - started
 
     once()
-    times, until = [], time.perf_counter() + seconds
+    times: list[float] = []
+    until = time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < until:
         times.append(once())
     return 2 * n**3 / float(np.median(times)) / 1e9

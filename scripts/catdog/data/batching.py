@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def validation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int =
 
 
 def file_batches(
-    paths: list[str | Path],
+    paths: Sequence[str | Path],
     batch_size: int = 32,
     size: int = imaging.SIZE,
     augmentation: Augmentation | None = None,

@@ -14,7 +14,7 @@ from keras import layers, ops
 from catdog import CatDogError
 
 _LOCK = threading.Lock()
-_HALVES = weakref.WeakKeyDictionary()
+_HALVES: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def gradient(function: Callable, x: np.ndarray) -> np.ndarray:

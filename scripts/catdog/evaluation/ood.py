@@ -23,7 +23,7 @@ from catdog.core import files
 BANK = 240  # known photos that are kept: more help little, and the file stays small
 KEEP = 0.99
 KINDS = ("noise", "clouds", "gradients", "shapes", "text")
-_HEADED = weakref.WeakKeyDictionary()
+_HEADED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def with_features(model: keras.Model) -> keras.Model:

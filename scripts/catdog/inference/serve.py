@@ -33,8 +33,9 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from catdog import CatDogError
+from catdog.core.resources import peak_memory_gb
 from catdog.data import sources
-from catdog.evaluation import attribution, metrics, ood
+from catdog.evaluation import attribution, ood
 from catdog.inference import prediction
 from catdog.models import saving
 
@@ -311,4 +312,4 @@ def serve(path: str | Path | None = None, port: int = 8000, refuse: bool = True)
         print(f"Open {address} in a browser of this computer. Ctrl-C stops it.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.run([listening])
-    print(f"\nStopped. Peak memory: {metrics.peak_memory_gb():.1f} GB.")
+    print(f"\nStopped. Peak memory: {peak_memory_gb():.1f} GB.")

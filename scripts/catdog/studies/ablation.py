@@ -1,100 +1,60 @@
-"""One change at a time: the experiments of chapter 10, each a short training run."""
+"""One change at a time: the experiments of chapter 10, run, each with its effect and cost."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
 from catdog.core import files, paths
 from catdog.data import batching, loading, manifests
-from catdog.data.augmentation import Augmentation
 from catdog.evaluation import metrics, statistics
-from catdog.training import config, optimizers, recipes
+from catdog.studies.components import (
+    LENGTHS,
+    LOSSES,
+    OPTIMIZERS,
+    REFERENCE,
+    SCHEDULES,
+    Experiment,
+    ExperimentConfig,
+    TrainingBudget,
+    build,
+    changes,
+    probability,
+)
 
-
-@dataclass(frozen=True)
-class ExperimentConfig:
-    """All that an experiment can change. The defaults are the reference.
-
-    Attributes:
-        size: the photos' side, in pixels.
-        part: of the training photos that is used, as many of each class.
-        filters: one block of convolution and pooling for each entry.
-        kernel: the side of a filter.
-        block: "plain", "twice" (two convolutions) or "residual" (two, and a way around them).
-        normalize: batch normalization after each convolution and the hidden dense layer.
-        dense: width of the hidden dense layer; 0 for the mean of each feature map instead.
-        dropout: part of what goes into the last layer that is switched off in training.
-        loss: a key of `LOSSES`.
-        optimizer: a key of `OPTIMIZERS`.
-        rate: the largest learning rate.
-        schedule: a key of `SCHEDULES`.
-        colour: strength of `colour`; 0 for none.
-        cutout: side of the hole of `cutout`, as a part of the photo's; 0 for none.
-        mixup: alpha of `mixup`; 0 for none.
-    """
-
-    size: int = 64
-    part: float = 1.0
-    filters: tuple[int, ...] = (32, 32, 64)
-    kernel: int = 3
-    block: str = "plain"
-    normalize: bool = False
-    dense: int = 64
-    dropout: float = 0.5
-    loss: str = "softmax"
-    optimizer: str = "adam"
-    rate: float = 2e-3
-    weight_decay: float = 0.0
-    schedule: str = "one-cycle"
-    augmentation: Augmentation | None = field(default_factory=partial(Augmentation, zoom=0.2))
-    colour: float = 0.0
-    cutout: float = 0.0
-    mixup: float = 0.0
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A setup, what it changes in words, and the experiment that it is compared with."""
-
-    section: str
-    change: str
-    setup: ExperimentConfig
-    against: str | None = "reference"
-
-
-@dataclass(frozen=True)
-class TrainingBudget:
-    """How long the experiments of a scale train."""
-
-    epochs: int
-    batch_size: int
-    seeds: int
-
-
-REFERENCE = ExperimentConfig()
-LENGTHS = {"sample": TrainingBudget(6, 32, seeds=3), "full": TrainingBudget(4, 64, seeds=1)}
+# Chapter 10 finds what it shows of them here, beside what runs them.
+from catdog.studies.components import colour as colour
+from catdog.studies.components import cross_entropy as cross_entropy
+from catdog.studies.components import cutout as cutout
+from catdog.studies.components import find_rate as find_rate
+from catdog.studies.components import focal as focal
+from catdog.studies.components import mixup as mixup
+from catdog.studies.components import residual_block as residual_block
+from catdog.studies.components import smoothed as smoothed
+from catdog.training import config, recipes
 
 
 def _experiments() -> dict[str, Experiment]:
     gentle = REFERENCE.augmentation
+    assert gentle is not None
     turned = replace(gentle, rotate=15.0, shear=15.0, shift=0.1)
     bright = replace(gentle, brightness=0.3, contrast=0.3)
     strong = replace(turned, brightness=0.3, contrast=0.3)
     known = {"reference": Experiment("reference", "the reference", REFERENCE, None)}
 
-    def add(section: str, name: str, change: str, against: str = "reference", **changes) -> None:
+    def add(
+        section: str, name: str, change: str, against: str = "reference", **changes: Any
+    ) -> None:
         setup = replace(known[against].setup, **changes)
         known[name] = Experiment(section, change, setup, against)
 
@@ -103,7 +63,12 @@ def _experiments() -> dict[str, Experiment]:
     add("augmentation", "colour", "brightness, contrast, colour", augmentation=bright, colour=0.3)
     add("augmentation", "cutout", "cutout, 40 % of the side", cutout=0.4)
     add("augmentation", "mixup", "mixup, α = 0.2", mixup=0.2)
-    everything = {"augmentation": strong, "colour": 0.3, "cutout": 0.4, "mixup": 0.2}
+    everything: dict[str, Any] = {
+        "augmentation": strong,
+        "colour": 0.3,
+        "cutout": 0.4,
+        "mixup": 0.2,
+    }
     add("augmentation", "all-augmentation", "all of these together", **everything)
     add("depth", "two-blocks", "two blocks", filters=(32, 32))
     add("depth", "four-blocks", "four blocks", filters=(32, 32, 64, 64))
@@ -136,212 +101,7 @@ def _experiments() -> dict[str, Experiment]:
     return known
 
 
-# --- the network ---------------------------------------------------------------------------------
-
-
-def convolution(x, filters: int, kernel: int = 3, normalize: bool = False, activate: bool = True):
-    """Apply a convolution to (n, h, w, c), batch normalization if wanted, then ReLU if wanted."""
-    x = layers.Conv2D(filters, kernel, padding="same", use_bias=not normalize)(x)
-    if normalize:
-        x = layers.BatchNormalization(momentum=0.9)(x)
-    return layers.Activation("relu")(x) if activate else x
-
-
-def residual_block(x, filters: int, kernel: int = 3, normalize: bool = False):
-    """Apply two convolutions, whose result is added to x (n, h, w, c) (He et al. 2016, figure 2).
-
-    Where the channels differ, a 1×1 convolution brings x to the right number.
-    """
-    around = x if x.shape[-1] == filters else layers.Conv2D(filters, 1)(x)
-    x = convolution(x, filters, kernel, normalize)
-    x = convolution(x, filters, kernel, normalize, activate=False)
-    return layers.Activation("relu")(layers.Add()([around, x]))
-
-
-def build(setup: ExperimentConfig) -> keras.Model:
-    """Build the network: photos (n, size, size, 3), 0 to 255, to logits (n, 2), or (n, 1)."""
-    photo = keras.Input((setup.size, setup.size, 3), name="photo")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(photo)
-    for filters in setup.filters:
-        if setup.block == "residual":
-            x = residual_block(x, filters, setup.kernel, setup.normalize)
-        else:
-            for _ in range(2 if setup.block == "twice" else 1):
-                x = convolution(x, filters, setup.kernel, setup.normalize)
-        x = layers.MaxPooling2D()(x)
-    if setup.dense:
-        x = layers.Dense(setup.dense, use_bias=not setup.normalize)(layers.Flatten()(x))
-        if setup.normalize:
-            x = layers.BatchNormalization(momentum=0.9)(x)
-        x = layers.Activation("relu")(x)
-    else:
-        x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(setup.dropout)(x)
-    outputs = 1 if setup.loss == "one-logit" else 2
-    return keras.Model(photo, layers.Dense(outputs, dtype="float32", name="logits")(x))
-
-
-def probability(logits) -> np.ndarray:
-    """Return the probability of dog (n,) of logits (n, 2) of cat and dog, or (n, 1) of dog."""
-    logits = np.asarray(logits, np.float64)
-    logit = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
-    return 1 / (1 + np.exp(-logit))
-
-
-# --- the losses ----------------------------------------------------------------------------------
-
-
-def cross_entropy(y, logits):
-    """Cross-entropy of the softmax of logits (n, 2) with the targets y (n, 2): (n,)."""
-    return -ops.sum(y * ops.log_softmax(logits, axis=-1), axis=-1)
-
-
-def one_logit(y, logit):
-    """Binary cross-entropy of one logit of dog (n, 1) with the targets y (n, 2): (n,)."""
-    return keras.losses.binary_crossentropy(y[:, 1:], logit, from_logits=True)
-
-
-def focal(y, logits, gamma: float = 2.0):
-    """Cross-entropy, weighted by (1 - p)^gamma, p the probability of the truth: (n,).
-
-    Lin et al. 2017 (arXiv 1708.02002), equation 4. With gamma = 0 it is the cross-entropy.
-    """
-    log_p = ops.log_softmax(logits, axis=-1)
-    return -ops.sum(y * (1 - ops.exp(log_p)) ** gamma * log_p, axis=-1)
-
-
-def smoothed(y, logits, amount: float = 0.1):
-    """Cross-entropy with the targets (1 - amount) y + amount / 2: (n,)."""
-    return cross_entropy((1 - amount) * y + amount / 2, logits)
-
-
-LOSSES = {
-    "softmax": cross_entropy,
-    "one-logit": one_logit,
-    "focal": focal,
-    "smoothing": smoothed,
-}
-
-
-# --- optimizers, schedules and the learning-rate finder ------------------------------------------
-
-
-OPTIMIZERS = {
-    "sgd": keras.optimizers.SGD,
-    "nesterov": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
-    "rmsprop": keras.optimizers.RMSprop,
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-}
-
-
-def _step(rate: float, steps: int):
-    """The rate, a tenth of it after half of the steps, a hundredth after three quarters."""
-    values = [rate, rate / 10, rate / 100]
-    return keras.optimizers.schedules.PiecewiseConstantDecay([steps // 2, steps * 3 // 4], values)
-
-
-SCHEDULES = {
-    "constant": lambda rate, steps: rate,
-    "one-cycle": optimizers.one_cycle,
-    "cosine": keras.optimizers.schedules.CosineDecay,
-    "step": _step,
-}
-
-
-def find_rate(
-    setup: ExperimentConfig,
-    batches,
-    low: float = 1e-5,
-    high: float = 1.0,
-    steps: int = 80,
-    seed: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Train for a few steps with a learning rate that grows from low to high, and watch the loss.
-
-    Smith 2017 (arXiv 1506.01186), section 3.3. It stops early once the loss has quadrupled.
-
-    Args:
-        batches: of `batching.training_batches`.
-
-    Returns:
-        the rates (n,) and, after each step, the loss (n,): a running mean over some ten steps.
-    """
-    keras.utils.set_random_seed(seed)
-    model = build(setup)
-    optimizer = OPTIMIZERS[setup.optimizer](learning_rate=low)
-    model.compile(optimizer, LOSSES[setup.loss])
-    rates, losses, mean = np.geomspace(low, high, steps), [], 0.0
-    for step, ((x, y), rate) in enumerate(zip(batches, rates, strict=False), 1):
-        optimizer.learning_rate = rate
-        model.reset_metrics()
-        loss = float(model.train_on_batch(x, y))
-        mean = 0.9 * mean + 0.1 * loss
-        losses.append(mean / (1 - 0.9**step))
-        if not math.isfinite(loss) or losses[-1] > 4 * losses[0]:
-            break
-    return rates[: len(losses)], np.array(losses)
-
-
-# --- changes of a batch --------------------------------------------------------------------------
-
-
-def colour(images: np.ndarray, rng, strength: float = 0.3) -> np.ndarray:
-    """Change how saturated each photo is, and the colour of its light: uint8 (n, h, w, 3)."""
-    draw = rng.uniform(1 - strength, 1 + strength, (4, len(images), 1, 1)).astype("float32")
-    grey = images.mean(-1, keepdims=True, dtype="float32")
-    light = np.stack(list(draw[:3]), -1)
-    return np.clip((grey + draw[3, ..., None] * (images - grey)) * light, 0, 255).astype("uint8")
-
-
-def cutout(images: np.ndarray, rng, part: float = 0.4) -> np.ndarray:
-    """Cover a grey square somewhere on each photo, uint8 (n, h, w, 3).
-
-    Its side is a part of the photo's; its centre is anywhere, so some of it may lie outside
-    (DeVries & Taylor 2017, arXiv 1708.04552).
-    """
-    images = images.copy()
-    n, height, width = images.shape[:3]
-    half = round(part * height / 2)
-    ys, xs = rng.integers(height, size=n), rng.integers(width, size=n)
-    for image, y, x in zip(images, ys, xs, strict=True):
-        image[max(y - half, 0) : y + half, max(x - half, 0) : x + half] = 127
-    return images
-
-
-def mixup(images: np.ndarray, labels: np.ndarray, rng, alpha: float = 0.2):
-    """Mix each photo (n, h, w, 3), and its label (n, 2), with another of the batch.
-
-    The share of the first is drawn from Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412).
-    """
-    n, other = len(images), rng.permutation(len(images))
-    share = rng.beta(alpha, alpha, n).astype("float32").reshape(n, 1, 1, 1)
-    mixed = share * images + (1 - share) * images[other]
-    share = share.reshape(n, 1)
-    return np.rint(mixed).astype("uint8"), share * labels + (1 - share) * labels[other]
-
-
-def changes(setup: ExperimentConfig) -> Callable | None:
-    """Return colour, cutout and mixup as `batching.training_batches` takes them, or None."""
-    if not (setup.colour or setup.cutout or setup.mixup):
-        return None
-
-    def change(x, y, rng):
-        if setup.colour:
-            x = colour(x, rng, setup.colour)
-        if setup.cutout:
-            x = cutout(x, rng, setup.cutout)
-        if setup.mixup:
-            x, y = mixup(x, y, rng, setup.mixup)
-        return x, y
-
-    return change
-
-
 EXPERIMENTS = _experiments()
-
-
-# --- running them --------------------------------------------------------------------------------
 
 
 def some(labels: np.ndarray, part: float, seed: int) -> np.ndarray:
@@ -358,7 +118,7 @@ def fit(
     train_set: tuple[np.ndarray, np.ndarray],
     length: TrainingBudget,
     seed: int = 1,
-    callbacks=(),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, dict]:
     """Train once and return the model, as it is at the end, and what it cost.
 
@@ -419,7 +179,7 @@ def evaluate(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> dict
     return {**found, "right": right.tobytes().hex()}
 
 
-def known(names) -> list[str]:
+def known(names: Collection[str]) -> list[str]:
     """Return the names of experiments, with those they are compared with, or all for none.
 
     Raises:
@@ -430,7 +190,7 @@ def known(names) -> list[str]:
             every = ", ".join(EXPERIMENTS)
             raise CatDogError(f"no experiment is called {name!r}. The experiments: {every}.")
     wanted = set(names or EXPERIMENTS)
-    while more := {EXPERIMENTS[n].against for n in wanted} - wanted - {None}:
+    while more := {a for n in wanted if (a := EXPERIMENTS[n].against)} - wanted:
         wanted |= more
     return [name for name in EXPERIMENTS if name in wanted]
 
@@ -452,7 +212,7 @@ def _file(folder: Path, settings: dict) -> Path:
 
 
 def run(
-    names=(),
+    names: Collection[str] = (),
     scale: str | None = None,
     seeds: int | None = None,
     folder: str | Path | None = None,
@@ -482,7 +242,8 @@ def run(
             if force or not _file(folder, settings).exists():
                 todo.append(settings)
     todo.sort(key=lambda s: (s["setup"]["size"] != REFERENCE.size, s["setup"]["size"], s["seed"]))
-    size, photos = None, {}
+    size = 0
+    photos: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     bar = tqdm(todo, desc="experiments", unit="run", disable=no_bar(progress))
     for settings in bar:
         name, seed = settings["name"], settings["seed"]
@@ -499,7 +260,7 @@ def run(
     return gather(chosen.name, folder, names)
 
 
-def gather(scale: str, folder: str | Path | None = None, names=()) -> dict:
+def gather(scale: str, folder: str | Path | None = None, names: Collection[str] = ()) -> dict:
     """Gather the runs that are written down into one record.
 
     Each experiment has its section, its change in words and in settings, what it is compared with,

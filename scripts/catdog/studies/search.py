@@ -19,7 +19,7 @@ from catdog.core import choices, files, paths
 from catdog.data import loading, manifests
 from catdog.data.augmentation import Augmentation
 from catdog.studies import ablation
-from catdog.studies.ablation import ExperimentConfig, TrainingBudget
+from catdog.studies.components import ExperimentConfig, TrainingBudget
 from catdog.training import config
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
