@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def _ended(found: dict, record: Path | None, data: Path | None = None) -> dict:
     return recording.write(record, found) if record else recording.complete(found)
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
@@ -57,6 +58,7 @@ def bench(ctx: click.Context, **how) -> dict | None:
         if ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
             name = option.opts[0]
             raise click.UsageError(f"{name} stands behind {word}: catdog bench {word} {name} …")
+    return None
 
 
 def _everything(data: Path, rounds: int, trained: int, seeds: int, record: Path | None) -> dict:

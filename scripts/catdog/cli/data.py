@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -46,7 +47,7 @@ def _get(source: str, *given, **how) -> None:
     from catdog.data import download, manifests, organizing
 
     common = (how["root"], how["name"], how["n"], how["ratio"], how["seed"])
-    get = organizing.organize if source == "archive" else getattr(download, source)
+    get: Callable = getattr(download, source, organizing.organize)
     folder = get(*given, *common)
     made = manifests.metadata(folder)
     for split, counts in made["counts"].items():

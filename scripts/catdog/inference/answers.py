@@ -36,6 +36,8 @@ class Answer:
     error: str = ""
 
     def __str__(self) -> str:
+        if self.dog is None:
+            return f"not read  {self.photo}: {self.error}"
         chance = self.dog if self.likelier == "dog" else 1 - self.dog
         if self.label == "neither":
             must = f"(if it must be one: {self.likelier}, {chance:.1%})"
@@ -69,11 +71,13 @@ def stream(
     """
     for path, found in prediction.stream(model, files, batch_size, refuse):
         photo = web.shown(str(path))
-        strange = isinstance(found, prediction.OutOfDistribution)
-        if isinstance(found, CatDogError) and not strange:
+        if isinstance(found, prediction.OutOfDistribution):
+            dog, strange = found.dog, True
+        elif isinstance(found, CatDogError):
             yield Answer(photo, error=str(found))
             continue
-        dog = found.dog if strange else found
+        else:
+            dog, strange = found, False
         likelier = "dog" if dog >= threshold else "cat"
         yield Answer(photo, "neither" if strange else likelier, dog, likelier)
 

@@ -275,6 +275,14 @@ def final(settings: dict | None, train_set, validation_set, plan: Plan, seeds: i
     return found
 
 
+def _kept_final(settings: dict | None, folder: Path, *given) -> list[dict]:
+    """What `final` returns for three seeds, or returned before: a file of the folder has it."""
+    note = folder / f"{files.key(settings, 12)}.json"
+    if not note.exists():
+        files.write(note, json.dumps(final(settings, *given, 3)))
+    return json.loads(note.read_text("utf-8"))
+
+
 def run(
     scale: str | None = None,
     ways=WAYS,
@@ -294,10 +302,9 @@ def run(
     """
     chosen = config.scale(scale)
     plan, reference = PLANS[chosen.name], manifests.reference(chosen.folder)
-    if minutes is not None:
-        if not minutes > 0:
-            raise CatDogError(f"a budget of {minutes:g} minutes: it must be more than nothing.")
-        plan = replace(plan, minutes=minutes)
+    if minutes is not None and not minutes > 0:
+        raise CatDogError(f"a budget of {minutes:g} minutes: it must be more than nothing.")
+    plan = replace(plan, minutes=minutes or plan.minutes)
     kept = {k: v for k, v in asdict(plan).items() if k != "minutes"}
     kept |= {"photos": reference["manifest_sha256"], "precision": ablation.precision()}
     file = Path(folder or paths.RUNS / "search") / f"{chosen.name}-{files.key(kept, 8)}.db"
@@ -309,18 +316,11 @@ def run(
             for way in ways
         }
     validation_set = loading.load(chosen.folder, "validation", plan.size, progress)[:2]
-    finals = file.with_suffix(".final")
-
-    def judged(settings) -> list[dict]:
-        note = finals / f"{files.key(settings, 12)}.json"
-        if not note.exists():
-            files.write(note, json.dumps(final(settings, train_set, validation_set, plan, 3)))
-        return json.loads(note.read_text("utf-8"))
+    given = file.with_suffix(".final"), train_set, validation_set, plan
 
     found = []
-    for (way, seed), study in tqdm(
-        studies.items(), desc="final check", unit="search", disable=no_bar(progress)
-    ):
+    bar = tqdm(studies.items(), desc="final check", unit="search", disable=no_bar(progress))
+    for (way, seed), study in bar:
         best = study.best_trial
         found.append(
             {
@@ -329,16 +329,16 @@ def run(
                 "trials": rows(study),
                 "best": best.number,
                 "importance": importance(study),
-                "final": judged(best.params),
+                "final": _kept_final(best.params, *given),
             }
         )
     return {
         "what": f"catdog search --scale {chosen.name} --minutes {plan.minutes:g} --seeds {seeds}"
-        + (f" --seed {first}" if first != 1 else ""),
+        f"{f' --seed {first}' if first != 1 else ''}",
         "dataset": reference,
         "plan": asdict(plan),
         "precision": ablation.precision(),
-        "start": {"settings": asdict(START), "batch_size": 32, "final": judged(None)},
+        "start": {"settings": asdict(START), "batch_size": 32, "final": _kept_final(None, *given)},
         "searches": found,
     }
 

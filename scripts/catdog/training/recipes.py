@@ -197,7 +197,7 @@ def changed(name: str, **changes) -> Recipe:
         CatDogError: `patience` is given to a recipe that validates nothing while it trains.
     """
     changes = {setting: value for setting, value in changes.items() if value is not None}
-    if "patience" in changes and not RECIPES[name].judged:
+    if "patience" in changes and not RECIPES[name].validate:
         raise CatDogError(
             f"the recipe {name} validates nothing while it trains, so it cannot stop early: leave "
             "out --patience."
