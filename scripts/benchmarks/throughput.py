@@ -306,7 +306,7 @@ def extraction_rate(
     The network is built, and has computed once, before the clock starts.
 
     Returns:
-        images_per_second {median, low, high} of the rounds, processor_seconds_per_image (the least
+        images_per_second {median, low, high} of the rounds, cpu_seconds_per_image (the least
         of them; all cores added up, which other work at the same time changes less), way, n.
     """
     from catdog.models import backbones, features
@@ -324,7 +324,7 @@ def extraction_rate(
         processor.append(time.process_time() - started[1])
     return {
         "images_per_second": statistics.spread(len(paths) / np.array(clock[1:])),
-        "processor_seconds_per_image": min(processor[1:]) / len(paths),
+        "cpu_seconds_per_image": min(processor[1:]) / len(paths),
         "way": features.compute_precision(backbone),
         "n": len(paths),
     }

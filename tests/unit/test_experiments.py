@@ -28,12 +28,12 @@ def test_every_experiment_builds_its_network_and_changes_one_thing(name):
     model = components.build(replace(one.setup, size=32))
     assert model.output.dtype == "float32"
     assert model.output.shape == (None, 1 if name == "one-logit" else 2)
-    if one.against is None:
+    if one.baseline is None:
         return
-    plain = ablation.EXPERIMENTS[one.against].setup
+    plain = ablation.EXPERIMENTS[one.baseline].setup
     changed = {k for k, v in vars(one.setup).items() if v != getattr(plain, k)}
     allowed = {
-        "optimizer": {"optimizer", "rate", "weight_decay"},
+        "optimizer": {"optimizer", "learning_rate", "weight_decay"},
         "augmentation": {"augmentation", "colour", "cutout", "mixup"},
     }
     assert changed <= allowed.get(one.section, changed)

@@ -122,7 +122,7 @@ def test_the_rate_is_of_photos_and_seconds(folder, monkeypatch):
     found = throughput.extraction_rate(folder, "efficientnet-lite0", 64, n=16, weights=None)
     rates = found["images_per_second"]
     assert 0 < rates["low"] <= rates["median"] <= rates["high"] < 1e5
-    assert found["n"] == 16 and 1e-6 < found["processor_seconds_per_image"] < 10
+    assert found["n"] == 16 and 1e-6 < found["cpu_seconds_per_image"] < 10
 
 
 def test_another_data_set_under_the_same_name_is_noticed(photos, make_zip, tmp_path):

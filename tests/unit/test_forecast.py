@@ -19,9 +19,7 @@ def record(tmp_path, monkeypatch):
     found = {
         "cores": 2,
         "matrix_gflops": 100,
-        "chapters": {
-            k: {"processor_seconds": v, "peak_memory_gb": v / 100} for k, v in cost.items()
-        },
+        "chapters": {k: {"cpu_seconds": v, "peak_memory_gb": v / 100} for k, v in cost.items()},
     }
     for name in forecast.RECORDS.values():
         (tmp_path / "records" / f"{name}.json").write_text(json.dumps(found))

@@ -25,8 +25,8 @@ def test_distance_is_that_to_the_nearest_neighbour():
     nearest = NearestNeighbors(n_neighbors=1, metric="cosine").fit(known)
     wanted = nearest.kneighbors(new)[0][:, 0]
     assert np.allclose(refuse.distance(new), wanted, atol=0.01)  # a byte a value
-    assert np.isclose(refuse.strange(new).mean(), 0.1, atol=0.006)
-    assert refuse.strange(-new).all()
+    assert np.isclose(refuse.is_ood(new).mean(), 0.1, atol=0.006)
+    assert refuse.is_ood(-new).all()
 
 
 def test_saved_beside_its_model_and_for_no_other(tmp_path):

@@ -22,7 +22,7 @@ from catdog.data import augmentation, organizing
 from catdog.studies import ablation, search
 from catdog.training import config
 
-PLAN = search.Plan(learn=32, judge=16, size=16, epochs=2, minutes=1.0)
+PLAN = search.Plan(n_train=32, n_val=16, size=16, epochs=2, minutes=1.0)
 COMPLETE, FAIL, RUNNING = (
     getattr(optuna.trial.TrialState, s) for s in ("COMPLETE", "FAIL", "RUNNING")
 )
@@ -52,7 +52,7 @@ def no_training(monkeypatch):
 
     def judge(model, images, labels):
         setup = fitted[-1]
-        loss = (np.log10(setup.rate) + 3) ** 2 + setup.dropout
+        loss = (np.log10(setup.learning_rate) + 3) ** 2 + setup.dropout
         return {"log_loss": loss, "accuracy": 1 / (1 + loss)}
 
     fitted, suggest = [], search.suggest
@@ -101,7 +101,7 @@ def test_importance_finds_the_one_knob_that_matters():
     for _ in range(200):
         trial = study.ask()
         setup, _ = search.suggest(trial, 16)
-        study.tell(trial, (np.log10(setup.rate) + 3) ** 2)
+        study.tell(trial, (np.log10(setup.learning_rate) + 3) ** 2)
     shares = search.importance(study)
     assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
     assert max(shares, key=shares.get) == "rate" and shares["rate"] > 0.8
@@ -111,7 +111,7 @@ def test_settings_are_within_the_space():
     for number in range(20):
         study = optuna.create_study(sampler=search.sampler("random", 1, number))
         setup, batch = search.suggest(study.ask(), 16)
-        assert 1e-4 <= setup.rate <= 3e-2 and 0 <= setup.dropout <= 0.7
+        assert 1e-4 <= setup.learning_rate <= 3e-2 and 0 <= setup.dropout <= 0.7
         assert batch in (16, 32, 64, 128) and setup.filters[2] == 2 * setup.filters[0]
     nothing = search.augmentation(0.0)
     assert nothing == augmentation.Augmentation(shear=0.0, zoom=0.0)  # mirror images only
@@ -187,7 +187,7 @@ def test_the_command_searches_judges_on_new_photos_and_writes_a_record(
     monkeypatch.setattr(config.download, "sample", lambda *_: folder)
     monkeypatch.setitem(config.SCALES, "sample", replace(config.SCALES["sample"], folder=folder))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    tiny = search.Plan(learn=20, judge=10, size=16, epochs=1, minutes=1.0)
+    tiny = search.Plan(n_train=20, n_val=10, size=16, epochs=1, minutes=1.0)
     monkeypatch.setitem(search.PLANS, "sample", tiny)
     final = search.final  # with one seed instead of three, to be quick
     monkeypatch.setattr(search, "final", lambda *args: final(*args[:-1], 1))

@@ -41,7 +41,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 class Outcome:
     """What one chapter gave, and took: `error` is None when it ran to its end.
 
-    seconds by the clock; processor_seconds of all cores, added up; the kernel's peak memory.
+    seconds by the clock; cpu_seconds of all cores, added up; the kernel's peak memory.
     """
 
     chapter: str
@@ -49,7 +49,7 @@ class Outcome:
     result: str
     error: str | None = None
     cached: bool = False
-    processor_seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_memory_gb: float = 0.0
 
 
@@ -168,7 +168,7 @@ def execute(
 
         def done(cell, cell_index, execute_reply):
             shown.update(cell.cell_type == "code")
-            took.update(processor_seconds=client.processor_seconds())
+            took.update(cpu_seconds=client.cpu_seconds())
             took.update(peak_memory_gb=client.peak_memory_gb())
 
         out.parent.mkdir(parents=True, exist_ok=True)

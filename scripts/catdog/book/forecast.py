@@ -38,7 +38,7 @@ def speed(seconds: float = 1.5) -> float:
 def recorded() -> dict:
     """Return the recorded run on a processor of this kind: {} where there is none.
 
-    chapters {name: {"processor_seconds", "peak_memory_gb"}}, matrix_gflops (as `speed` measures).
+    chapters {name: {"cpu_seconds", "peak_memory_gb"}}, matrix_gflops (as `speed` measures).
     """
     path = paths.MODELS / "records" / f"{RECORDS[resources.native_bfloat16()]}.json"
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
@@ -50,9 +50,7 @@ def longest_first(chapters: list[Path]) -> list[Path]:
     Those that are not in the record come first.
     """
     cost = recorded().get("chapters", {})
-    return sorted(
-        chapters, key=lambda path: -cost.get(path.stem, {}).get("processor_seconds", np.inf)
-    )
+    return sorted(chapters, key=lambda path: -cost.get(path.stem, {}).get("cpu_seconds", np.inf))
 
 
 def needs(chapters: list[Path], scale: str, jobs: int, folder: Path) -> str:
@@ -76,7 +74,7 @@ def needs(chapters: list[Path], scale: str, jobs: int, folder: Path) -> str:
     at_once = f", {jobs} at a time" if jobs > 1 else ""
     if scale == "sample" and len(known) == len(chapters):
         here = speed()
-        work = sum(one["processor_seconds"] for one in known)
+        work = sum(one["cpu_seconds"] for one in known)
         seconds = work * record["matrix_gflops"] / here / min(resources.cores(), record["cores"])
         about = f"about {max(1, round(seconds / 60))} min on this machine ({here:.0f} GFLOP/s)"
     else:
@@ -111,7 +109,7 @@ def write(path: str | Path, outcomes, seconds: float, jobs: int) -> None:
     """
     from catdog.core import recording
 
-    keys = ("seconds", "processor_seconds", "peak_memory_gb")
+    keys = ("seconds", "cpu_seconds", "peak_memory_gb")
     record = {
         "what": "catdog run --force --record",
         "seconds": round(seconds, 1),

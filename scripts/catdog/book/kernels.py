@@ -75,7 +75,7 @@ class Notebook(NotebookClient):
         self.messages += 1
         return super().process_message(msg, cell, cell_index)
 
-    def processor_seconds(self) -> float:
+    def cpu_seconds(self) -> float:
         """Return what the kernel and the processes it started have computed, all cores added up."""
         try:
             kernel = psutil.Process(self.km.provisioner.pid)
@@ -109,7 +109,7 @@ class Notebook(NotebookClient):
         seen, computed, still = self.messages, 0.0, 0.0
         while still < after:
             await asyncio.sleep(wait)
-            now = self.processor_seconds()
+            now = self.cpu_seconds()
             moved = self.messages != seen or abs(now - computed) > IDLE * wait
             seen, computed, still = self.messages, now, 0.0 if moved else still + wait
 

@@ -80,7 +80,7 @@ class OODDetector:
         """Return 1 - cosine of the angle to the nearest known photo: features (n, c) to (n,)."""
         return 1 - (_unit(features) @ self.bank.T).max(axis=1)
 
-    def strange(self, features: np.ndarray) -> np.ndarray:
+    def is_ood(self, features: np.ndarray) -> np.ndarray:
         """Return which photos are too far from all that is known: bool (n,)."""
         return self.distance(features) > self.threshold
 

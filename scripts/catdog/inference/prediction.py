@@ -139,5 +139,5 @@ def answer(
     if refuse is None:
         return [(float(dog), False) for dog in predict(model, images)]
     dogs, features = ood.predict_with_features(model, images)
-    strange = refuse.strange(features)
+    strange = refuse.is_ood(features)
     return [(float(d), bool(s)) for d, s in zip(dogs.mean(0), strange, strict=True)]

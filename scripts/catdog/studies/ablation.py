@@ -53,10 +53,10 @@ def _experiments() -> dict[str, Experiment]:
     known = {"reference": Experiment("reference", "the reference", REFERENCE, None)}
 
     def add(
-        section: str, name: str, change: str, against: str = "reference", **changes: Any
+        section: str, name: str, change: str, baseline: str = "reference", **changes: Any
     ) -> None:
-        setup = replace(known[against].setup, **changes)
-        known[name] = Experiment(section, change, setup, against)
+        setup = replace(known[baseline].setup, **changes)
+        known[name] = Experiment(section, change, setup, baseline)
 
     add("augmentation", "no-augmentation", "no augmentation", augmentation=None)
     add("augmentation", "rotation", "rotation, shear, shift", augmentation=turned)
@@ -78,9 +78,9 @@ def _experiments() -> dict[str, Experiment]:
     add("normalization", "batch-norm", "batch normalization", normalize=True)
     add("residual", "two-convolutions", "two convolutions a block", block="twice")
     add("residual", "residual", "and a way around them", "two-convolutions", block="residual")
-    add("optimizer", "sgd", "SGD, rate 0.3", optimizer="sgd", rate=0.3)
-    add("optimizer", "nesterov", "Nesterov, rate 0.03", optimizer="nesterov", rate=0.03)
-    add("optimizer", "rmsprop", "RMSprop, rate 0.001", optimizer="rmsprop", rate=1e-3)
+    add("optimizer", "sgd", "SGD, rate 0.3", optimizer="sgd", learning_rate=0.3)
+    add("optimizer", "nesterov", "Nesterov, rate 0.03", optimizer="nesterov", learning_rate=0.03)
+    add("optimizer", "rmsprop", "RMSprop, rate 0.001", optimizer="rmsprop", learning_rate=1e-3)
     add("optimizer", "adamw", "AdamW, decay 0.05", optimizer="adamw", weight_decay=0.05)
     add("schedule", "constant", "a constant rate", schedule="constant")
     add("schedule", "cosine", "half a cosine", schedule="cosine")
@@ -96,8 +96,8 @@ def _experiments() -> dict[str, Experiment]:
     add("size", "size-48", "48×48 pixels", size=48)
     add("size", "size-96", "96×96 pixels", size=96)
     add("size", "size-128", "128×128 pixels", size=128)
-    add("photos", "photos-16th", "a sixteenth of the photos", part=1 / 16)
-    add("photos", "photos-4th", "a quarter of the photos", part=1 / 4)
+    add("photos", "photos-16th", "a sixteenth of the photos", train_fraction=1 / 16)
+    add("photos", "photos-4th", "a quarter of the photos", train_fraction=1 / 4)
     return known
 
 
@@ -133,8 +133,8 @@ def fit(
     """
     images, labels = train_set
     per_epoch = math.ceil(len(labels) / length.batch_size)
-    rate = SCHEDULES[setup.schedule](setup.rate, per_epoch * length.epochs)
-    chosen = some(labels, setup.part, seed)
+    rate = SCHEDULES[setup.schedule](setup.learning_rate, per_epoch * length.epochs)
+    chosen = some(labels, setup.train_fraction, seed)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision())
     try:
@@ -142,7 +142,7 @@ def fit(
         model = build(setup)
         decay = {"weight_decay": setup.weight_decay} if setup.weight_decay else {}
         model.compile(OPTIMIZERS[setup.optimizer](learning_rate=rate, **decay), LOSSES[setup.loss])
-        images, labels = (a if setup.part >= 1 else a[chosen] for a in train_set)
+        images, labels = (a if setup.train_fraction >= 1 else a[chosen] for a in train_set)
         batches = batching.training_batches(
             images, labels, length.batch_size, setup.augmentation, seed, also=changes(setup)
         )
@@ -190,7 +190,7 @@ def known(names: Collection[str]) -> list[str]:
             every = ", ".join(EXPERIMENTS)
             raise CatDogError(f"no experiment is called {name!r}. The experiments: {every}.")
     wanted = set(names or EXPERIMENTS)
-    while more := {a for n in wanted if (a := EXPERIMENTS[n].against)} - wanted:
+    while more := {a for n in wanted if (a := EXPERIMENTS[n].baseline)} - wanted:
         wanted |= more
     return [name for name in EXPERIMENTS if name in wanted]
 
@@ -285,21 +285,21 @@ def gather(scale: str, folder: str | Path | None = None, names: Collection[str] 
             row = {k: r[k] for k in ("seed", "accuracy", "log_loss", "seconds", "cpu_seconds")}
             row["interval"] = r["interval"]
             row["loss"] = r["history"]["loss"]
-            if experiment.against and seed in runs[experiment.against]:
+            if experiment.baseline and seed in runs[experiment.baseline]:
                 this, that = (
                     np.unpackbits(np.frombuffer(bytes.fromhex(x["right"]), np.uint8))
-                    for x in (r, runs[experiment.against][seed])
+                    for x in (r, runs[experiment.baseline][seed])
                 )
                 row["only_this"] = int((this > that).sum())
                 row["only_that"] = int((this < that).sum())
             rows.append(row)
-        plain = asdict(EXPERIMENTS[experiment.against or name].setup)
+        plain = asdict(EXPERIMENTS[experiment.baseline or name].setup)
         now = asdict(experiment.setup)
         found[name] = {
             "section": experiment.section,
             "change": experiment.change,
             "settings": {k: v for k, v in now.items() if v != plain[k]},
-            "against": experiment.against,
+            "baseline": experiment.baseline,
             "parameters": next(iter(runs[name].values()))["parameters"],
             "runs": rows,
         }
@@ -329,9 +329,9 @@ def effect(record: dict, name: str) -> tuple[float, tuple[float, float]] | None:
     the reference, and for an experiment that is not in the record.
     """
     this = record["experiments"].get(name)
-    if this is None or this["against"] is None:
+    if this is None or this["baseline"] is None:
         return None
-    that = record["experiments"][this["against"]]["runs"]
+    that = record["experiments"][this["baseline"]]["runs"]
     pairs = [(a, b) for a in this["runs"] for b in that if a["seed"] == b["seed"]]
     if len(pairs) > 1:
         ours, theirs = ([pair[side]["accuracy"] for pair in pairs] for side in (0, 1))
@@ -359,8 +359,8 @@ def table(record: dict) -> str:
         if found := effect(record, name):
             difference, (low, high) = found
             change = f"{difference:+6.1%} ({low:+.1%} to {high:+.1%})"
-            if one["against"] != "reference":
-                change += f" to {one['against']}"
+            if one["baseline"] != "reference":
+                change += f" to {one['baseline']}"
         lines.append(
             f"{name:20} {accuracy(record, name):8.1%}  {change:32} {cost(record, name):6.1f}"
         )

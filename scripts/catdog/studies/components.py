@@ -26,7 +26,7 @@ class ExperimentConfig:
 
     Attributes:
         size: the photos' side, in pixels.
-        part: of the training photos that is used, as many of each class.
+        train_fraction: of the training photos that is used, as many of each class.
         filters: one block of convolution and pooling for each entry.
         kernel: the side of a filter.
         block: "plain", "twice" (two convolutions) or "residual" (two, and a way around them).
@@ -35,7 +35,7 @@ class ExperimentConfig:
         dropout: part of what goes into the last layer that is switched off in training.
         loss: a key of `LOSSES`.
         optimizer: a key of `OPTIMIZERS`.
-        rate: the largest learning rate.
+        learning_rate: the largest learning rate.
         schedule: a key of `SCHEDULES`.
         colour: strength of `colour`; 0 for none.
         cutout: side of the hole of `cutout`, as a part of the photo's; 0 for none.
@@ -43,7 +43,7 @@ class ExperimentConfig:
     """
 
     size: int = 64
-    part: float = 1.0
+    train_fraction: float = 1.0
     filters: tuple[int, ...] = (32, 32, 64)
     kernel: int = 3
     block: str = "plain"
@@ -52,7 +52,7 @@ class ExperimentConfig:
     dropout: float = 0.5
     loss: str = "softmax"
     optimizer: str = "adam"
-    rate: float = 2e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.0
     schedule: str = "one-cycle"
     augmentation: Augmentation | None = field(default_factory=partial(Augmentation, zoom=0.2))
@@ -68,7 +68,7 @@ class Experiment:
     section: str
     change: str
     setup: ExperimentConfig
-    against: str | None = "reference"
+    baseline: str | None = "reference"
 
 
 @dataclass(frozen=True)

@@ -30,21 +30,21 @@ class Plan:
     """What a trial of the search trains on, and for how long.
 
     Attributes:
-        learn, judge: how many of the training photos a trial learns from, and is judged by.
+        n_train, n_val: how many of the training photos a trial learns from, and is measured on.
         size: the photos' side, in pixels.
         minutes: the budget of a search (see `clock`).
     """
 
-    learn: int
-    judge: int
+    n_train: int
+    n_val: int
     size: int
     epochs: int
     minutes: float
 
 
 PLANS = {
-    "sample": Plan(learn=1200, judge=400, size=48, epochs=4, minutes=0.5),
-    "full": Plan(learn=2000, judge=1000, size=64, epochs=4, minutes=3.0),
+    "sample": Plan(n_train=1200, n_val=400, size=48, epochs=4, minutes=0.5),
+    "full": Plan(n_train=2000, n_val=1000, size=64, epochs=4, minutes=3.0),
 }
 WAYS = choices.SEARCHES
 START = ExperimentConfig(optimizer="adamw", weight_decay=0.004, dropout=0.5)
@@ -63,7 +63,7 @@ def suggest(trial: optuna.Trial, size: int = 64) -> tuple[ExperimentConfig, int]
         filters=(filters, filters, 2 * filters),
         dropout=dropout,
         optimizer="adamw",
-        rate=rate,
+        learning_rate=rate,
         weight_decay=decay,
         augmentation=augmentation(strength),
     )
@@ -92,19 +92,19 @@ def clock() -> float:
     return time.perf_counter() if gpu else time.process_time()
 
 
-def inner_split(labels: np.ndarray, learn: int, judge: int, seed: int = 0):
+def inner_split(labels: np.ndarray, n_train: int, n_val: int, seed: int = 0):
     """Return positions to learn from, and others to judge by, half of each cats, at random.
 
     All are training photos: the validation photos stay unseen until the end.
     """
     rng = np.random.default_rng(seed)
     classes = [rng.permutation(np.flatnonzero(labels == k)) for k in (0, 1)]
-    if min(map(len, classes)) < (learn + judge) // 2:
+    if min(map(len, classes)) < (n_train + n_val) // 2:
         raise CatDogError(
-            f"the search takes {learn + judge:,} training photos, half of them cats, but there are "
-            f"only {len(classes[0]):,} cats and {len(classes[1]):,} dogs."
+            f"the search takes {n_train + n_val:,} training photos, half of them cats, but there "
+            f"are only {len(classes[0]):,} cats and {len(classes[1]):,} dogs."
         )
-    cut, end = learn // 2, (learn + judge) // 2
+    cut, end = n_train // 2, (n_train + n_val) // 2
     parts = [np.concatenate([k[a:b] for k in classes]) for a, b in ((0, cut), (cut, end))]
     return tuple(np.sort(part) for part in parts)
 
@@ -189,7 +189,7 @@ def search(
         photos: the training photos, uint8 images (n, size, size, 3), and labels (n,).
         file: of the storage. Call it again after a kill, and it goes on.
     """
-    learn, judge = inner_split(photos[1], plan.learn, plan.judge)
+    learn, judge = inner_split(photos[1], plan.n_train, plan.n_val)
     images, labels = photos
     learn, judge = (images[learn], labels[learn]), (images[judge], labels[judge])
     study = open_study(way, seed, Path(file))
@@ -263,7 +263,7 @@ def final(settings: dict | None, train_set, validation_set, plan: Plan, seeds: i
         setup, batch = replace(START, size=plan.size), 32
     else:
         setup, batch = suggest(optuna.trial.FixedTrial(settings), plan.size)
-    photos = np.concatenate(inner_split(train_set[1], plan.learn, plan.judge))
+    photos = np.concatenate(inner_split(train_set[1], plan.n_train, plan.n_val))
     some = train_set[0][photos], train_set[1][photos]
     found = []
     for seed in range(1, seeds + 1):

@@ -61,7 +61,7 @@ class _State(keras.callbacks.Callback):
             if not name.endswith(optimizers.LOSS):
                 self.log["history"].setdefault(name, []).append(float(value))
         self.log["seconds"].append(time.perf_counter() - self.started[0])
-        self.log["processor_seconds"].append(time.process_time() - self.started[1])
+        self.log["cpu_seconds"].append(time.process_time() - self.started[1])
         new = self.folder / f"epoch-{epoch + 1:04d}.part"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
@@ -189,7 +189,7 @@ def train(
         if last is None:
             keras.utils.set_random_seed(seed)
             model, epoch, optimizer = build(), 0, None
-            log = {"history": {}, "seconds": [], "processor_seconds": []}
+            log = {"history": {}, "seconds": [], "cpu_seconds": []}
             log |= {"best_loss": math.inf, "best_epoch": 0, "wait": 0}
         else:
             log = json.loads((last / "log.json").read_text("utf-8"))

@@ -64,7 +64,7 @@ def run(
         "epochs": len(log["seconds"]),
         "best_epoch": log["best_epoch"],
         "seconds": round(seconds, 1),
-        "processor_seconds": round(sum(log["processor_seconds"]), 1),
+        "cpu_seconds": round(sum(log["cpu_seconds"]), 1),
         "images_per_second": round(len(train_set[0]) * len(log["seconds"]) / seconds, 1),
         "history": log["history"],
     }
