@@ -9,6 +9,13 @@ import zipfile
 import pytest
 from pictures import jpeg
 
+LONGEST = ("test_processors.py", "test_devices.py", "test_notebooks.py")  # each takes minutes
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files: else one of them runs alone at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @pytest.fixture
 def photos() -> dict[str, bytes]:

@@ -296,7 +296,7 @@ def test_one_run_compares_the_ways_from_end_to_end(record):
     assert set(found["ratios"]["ours"]) == stages
     for what, ratio in found["ratios"]["ours"].items():
         assert_of_the_same_rounds(ratio, new[what], old[what])
-    assert [found["ways"]["several sizes"][what] for what in ("size", "decoded")] == [20, 24]
+    assert [found["ways"]["several sizes"][what] for what in ("size", "decode_size")] == [20, 24]
     assert set(found["gflops"]) == {"float32", distribution.half_precision() or "float32"}
     for what in (ways.DECODE, "peak memory", "article_cnn", "residual_cnn", "waiting"):
         assert what in said
