@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 import os
 import signal
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 from pictures import jpeg
@@ -19,6 +21,27 @@ def tree(folder):
     return {
         p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
     }
+
+
+def write(files, folder):
+    for name, blob in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(blob)
+    return folder
+
+
+@pytest.fixture
+def make_inner():
+    """Return the bytes of a zip of name → bytes."""
+
+    def make(files, method=zipfile.ZIP_STORED):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", method) as archive:
+            for name, blob in files.items():
+                archive.writestr(name, blob)
+        return out.getvalue()
+
+    return make
 
 
 @pytest.mark.parametrize(
@@ -64,10 +87,7 @@ def test_same_seed_same_split_other_seed_other_split(photos, make_zip, tmp_path)
 
 
 def test_a_folder_whose_path_contains_cat_is_read_by_file_names(photos, tmp_path):
-    source = tmp_path / "cat.1.jpg cats"
-    for file, blob in photos.items():
-        (source / file).parent.mkdir(parents=True, exist_ok=True)
-        (source / file).write_bytes(blob)
+    source = write(photos, tmp_path / "cat.1.jpg cats")
     before = tree(source)
     folder = organizing.organize(source, tmp_path / "data", progress=False)
     assert manifests.metadata(folder)["counts"]["train"] == {"cat": 16, "dog": 16}
@@ -135,11 +155,184 @@ def test_bad_sources_are_explained(photos, make_zip, tmp_path):
     fails(tmp_path / "absent.zip", "no such file")
     fails(make_zip({"a/readme.txt": b"x"}, "none.zip"), "no photo named")
     fails(make_zip({"a/cat.1.jpg": b"x", "b/cat.1.jpg": b"y"}, "two.zip"), "two photos")
-    fails(make_zip({"a/cat.1.jpg": b"x"}, "bad.zip"), "none of its")
+    bad = {f"a/{label}.{i}.jpg": b"x" for label in ("cat", "dog") for i in range(3)}
+    fails(make_zip(bad, "bad.zip"), r"none of its 6 .* The first, cat.0.jpg: cannot be decoded")
     fails(whole, "only 40", n=41)
     fails(whole, "at least 4", n=3)
     fails(whole, "between 0 and 1", ratio=1.0)
     fails(whole, "cannot name", name="../x")
+
+
+def test_download_all_is_read_as_the_train_zip_in_it(photos, make_zip, make_inner, tmp_path):
+    inner = make_inner(photos)
+    outer = make_zip({"test1.zip": b"not asked for", "train.zip": inner, "sample.csv": b""})
+    folder = organizing.organize(outer, tmp_path / "data", progress=False)
+    assert len(manifests.read(folder)) == 40
+    unpacked = tmp_path / "dogs-vs-cats"
+    unpacked.mkdir()
+    (unpacked / "train.zip").write_bytes(inner)
+    other = organizing.organize(unpacked, tmp_path / "data", "other", progress=False)
+    assert manifests.read(other) == manifests.read(folder)
+    deeper = make_zip({"train.zip": make_inner({"train.zip": inner})}, "deeper.zip")
+    with pytest.raises(CatDogError, match="no photo named"):
+        organizing.organize(deeper, tmp_path / "data", "deeper", progress=False)
+    cut = make_zip({"train.zip": inner[:-1000]}, "cut.zip")
+    with pytest.raises(CatDogError, match="train.zip in .*cut.zip: not a whole zip"):
+        organizing.organize(cut, tmp_path / "data", "cut", progress=False)
+
+
+def test_bomb_in_an_archive_in_an_archive_is_refused(make_zip, make_inner, tmp_path, monkeypatch):
+    bomb = make_inner({"cat.1.jpg": bytes(8 * 2**20)}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(CatDogError, match="'cat.1.jpg' claims 8,388,608 bytes"):
+        sources.entries(make_zip({"train.zip": bomb}))
+    monkeypatch.setattr(sources, "MAX_ARCHIVE_BYTES", 1000)
+    with pytest.raises(CatDogError, match="'train.zip' claims"):
+        sources.entries(make_zip({"train.zip": bomb}))
+
+
+def test_a_full_disk_for_an_archive_in_an_archive_is_explained(make_zip, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sources.shutil, "copyfileobj", full)
+    with pytest.raises(CatDogError, match="No space left on device.*make room there"):
+        sources.entries(make_zip({"train.zip": b"x"}))
+
+
+def test_large_files_beside_the_photos_are_left_alone(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_PHOTO_BYTES", 2**20)
+    path = tmp_path / "train.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, blob in photos.items():
+            archive.writestr(name, blob)
+        archive.writestr("train/table.csv", bytes(8 * 2**20))
+        archive.writestr("train/video.mp4", os.urandom(2**20 + 1))
+    assert len(sources.entries(path)) == 40
+
+
+@pytest.mark.parametrize(
+    "field, value, match", [("flag", 1, "encrypted"), ("method", 9, "packed with Deflate64")]
+)
+def test_what_python_cannot_unpack_is_named(photos, make_zip, field, value, match):
+    path = make_zip({"table.csv": b"x", **photos})
+    blob = bytearray(path.read_bytes())
+    name = b"train/dog.5.jpg"
+    for at in (blob.index(name) - 30, blob.rindex(name) - 46):  # the entry, and in the directory
+        central = blob[at : at + 4] == b"PK\x01\x02"
+        blob[at + (6 if field == "flag" else 8) + 2 * central] = value
+    path.write_bytes(blob)
+    with pytest.raises(CatDogError, match=f"train/dog.5.jpg' is {match}.* Unpack the archive"):
+        sources.entries(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_is_set_aside(method, photos, make_inner, tmp_path):
+    blob = bytearray(make_inner(photos, method))
+    at = blob.index(b"train/cat.7.jpg") + len("train/cat.7.jpg")
+    blob[at : at + 40] = b"\xff" * 40
+    path = tmp_path / "train.zip"
+    path.write_bytes(blob)
+    folder = organizing.organize(path, tmp_path / "data", progress=False)
+    (item,) = manifests.metadata(folder)["set_aside"]
+    assert item["file"] == "cat.7.jpg"
+    assert item["reason"].startswith("train/cat.7.jpg cannot be read (")
+    assert item["reason"].endswith("). The archive is damaged: get it again.")
+    assert len(manifests.read(folder)) == 39
+
+
+def test_a_photo_that_may_not_be_read_is_set_aside(photos, tmp_path, monkeypatch):
+    source = write(photos, tmp_path / "mine")
+    read_bytes = Path.read_bytes
+
+    def forbidden(path):
+        if path.name == "cat.7.jpg":
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    folder = organizing.organize(source, tmp_path / "data", progress=False)
+    reason = "mine/train/cat.7.jpg cannot be read (Permission denied)."
+    assert manifests.metadata(folder)["set_aside"] == [{"file": "cat.7.jpg", "reason": reason}]
+
+
+def test_folders_of_one_name_are_told_apart(photos, tmp_path, capsys):
+    def run(source, n=()):
+        root = str(tmp_path / "data")
+        code = main(["data", "archive", str(source), "--root", root, "--name", "mine", *n])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    a, b = write(photos, tmp_path / "a"), write(photos, tmp_path / "b")
+    assert run(a / "train")[0] == 0
+    before = tree(tmp_path / "data")
+    assert run(b / "train")[0] == 0  # the same photos, elsewhere
+    (b / "train" / "cat.3.jpg").write_bytes(jpeg(3, (64, 64)))
+    code, said = run(b / "train")
+    assert code == 1 and "made from other photos" in said and "cats" not in said
+    write({f"train/dog.{i}.jpg": jpeg(i) for i in range(100, 134)}, a)
+    assert run(a / "train")[0] == 1
+    assert tree(tmp_path / "data") == before
+
+
+@pytest.mark.parametrize("n", [None, 20])
+def test_a_data_set_from_before_photos_were_noted_is_known_by_its_manifest(n, photos, tmp_path):
+    source = write(photos, tmp_path / "a")
+    (source / "train" / "cat.50.jpg").write_bytes(b"broken")
+    made = (source, tmp_path / "data", "mine", n)
+    about = organizing.organize(*made, progress=False) / "dataset.json"
+    old = json.loads(about.read_text())
+    del old["settings"]["source_photos"]
+    about.write_text(json.dumps(old))
+    before = tree(tmp_path / "data")
+    organizing.organize(*made, progress=False)
+    for photo in manifests.read(about.parent)[:1]:
+        (source / "train" / photo.file).write_bytes(jpeg(99, (64, 64)))
+    with pytest.raises(CatDogError, match="other photos"):
+        organizing.organize(*made, progress=False)
+    write(photos, source)
+    organizing.organize(*made, progress=False)
+    if n is None:  # with n, a photo more could be one that was left out
+        (source / "train" / "dog.50.jpg").write_bytes(jpeg(50))
+        with pytest.raises(CatDogError, match="other photos"):
+            organizing.organize(*made, progress=False)
+    assert tree(tmp_path / "data") == before
+
+
+@pytest.mark.parametrize("cats, dogs", [(16, 0), (0, 7)])
+def test_one_class_alone_is_refused(cats, dogs, make_zip, tmp_path):
+    files = {f"cat.{i}.jpg": jpeg(i) for i in range(cats)}
+    files |= {f"dog.{i}.jpg": jpeg(i) for i in range(dogs)}
+    if not dogs:
+        files |= {f"dog.{i}.jpg": b"broken" for i in range(8)}  # known only once they are read
+    with pytest.raises(CatDogError, match=f"{cats} cats and {dogs} dogs.*Name the photos cat.1"):
+        organizing.organize(make_zip(files), tmp_path / "data", progress=False)
+    assert not (tmp_path / "data" / "photos").exists()
+
+
+@pytest.mark.parametrize("ratio, fewest", [(0.2, 6), (0.5, 4), (0.9, 10), (0.05, 22)])
+def test_too_few_photos_for_both_sides_are_refused(ratio, fewest, photos, make_zip, tmp_path):
+    source = make_zip(photos)
+
+    def organize(n):
+        return organizing.organize(source, tmp_path, str(n), n, ratio, progress=False)
+
+    if fewest > 4:
+        with pytest.raises(CatDogError, match=f"Raise n to at least {fewest},"):
+            organize(fewest - 1)
+    for counts in manifests.metadata(organize(fewest))["counts"].values():
+        assert min(counts.values()) >= 1
+
+
+def test_a_source_too_small_for_its_ratio_says_how_many_it_takes(make_zip, tmp_path):
+    files = {f"{label}.{i}.jpg": jpeg(i) for label in ("cat", "dog") for i in range(2)}
+    with pytest.raises(CatDogError, match="at least 6 are needed.* Add photos"):
+        organizing.organize(make_zip(files), tmp_path / "data", progress=False)
+
+
+def test_copies_alone_cannot_fill_both_sides(photos, make_zip, tmp_path):
+    photos |= {f"train/cat.{i}.jpg": jpeg(0) for i in range(20)}
+    with pytest.raises(CatDogError, match="validation would get 0 cats and 4 dogs.*copies"):
+        organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
 
 
 def test_other_settings_never_overwrite(photos, make_zip, tmp_path):

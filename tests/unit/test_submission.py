@@ -1,6 +1,7 @@
 """`catdog submit`: Kaggle's test archive to its submission.csv."""
 
 import csv
+import zipfile
 
 import pytest
 from pictures import jpeg
@@ -43,6 +44,33 @@ def test_a_folder_gives_the_probabilities_of_the_photos_themselves(small_model, 
     given = [float(row["label"]) for row in csv.DictReader(out.open())]
     assert given == pytest.approx(wanted.tolist(), abs=2e-5)
     assert len(set(given)) == 5
+
+
+def test_download_all_and_backslashes_are_read(make_zip, tmp_path):
+    inner = make_zip({f"test1\\{i}.jpg": jpeg(i) for i in (10, 9, 1)}, "test1.zip")
+    listed = submission.test_photos(inner)
+    assert [name for _, name, _ in listed] == ["test1/1.jpg", "test1/9.jpg", "test1/10.jpg"]
+    outer = make_zip({"train.zip": b"not asked for", "test1.zip": inner.read_bytes()}, "all.zip")
+    again = submission.test_photos(outer)
+    assert [number for number, *_ in again] == [1, 9, 10]
+    assert [read() for *_, read in again] == [jpeg(i) for i in (1, 9, 10)]
+
+
+def test_an_entry_that_is_damaged_gets_a_half(small_model, tmp_path):
+    path = tmp_path / "test1.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for i in (1, 2):
+            archive.writestr(f"test1/{i}.jpg", jpeg(i))
+        archive.writestr("video.mp4", bytes(8 * 2**20))  # beside the photos: of no concern
+    blob = bytearray(path.read_bytes())
+    at = blob.index(b"test1/2.jpg") + len("test1/2.jpg")
+    blob[at : at + 40] = b"\xff" * 40
+    path.write_bytes(blob)
+    loaded, out = saving.load_model(small_model), tmp_path / "out.csv"
+    ((number, why),) = submission.submit(loaded, path, out, progress=False)
+    assert number == 2 and why.startswith("test1/2.jpg cannot be read (")
+    assert why.endswith("The archive is damaged: get it again.")
+    assert out.read_text().splitlines()[2] == "2,0.5"
 
 
 def test_what_cannot_be_used(small_model, make_zip, tmp_path):

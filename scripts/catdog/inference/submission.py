@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -21,21 +20,27 @@ from catdog.inference import prediction
 CLIP = choices.CLIP
 
 
+def number_of(path: str) -> int | None:
+    """Return the number of a test photo's path, or None if it is no test photo.
+
+    >>> number_of("test1/12.jpg")
+    12
+    """
+    found = re.fullmatch(r"(\d+)\.jpe?g", PurePosixPath(path).name, re.IGNORECASE)
+    return int(found[1]) if found and "__MACOSX" not in path else None
+
+
 def test_photos(source: str | Path) -> list[tuple[int, str, Callable[[], bytes]]]:
     """List the test photos of an archive or folder: (id, name, how to read it), sorted by id.
 
     A test photo is named by its number: `test/12.jpg`, `test1/12.jpg`, `12.jpg`.
 
     Raises:
-        CatDogError: the source is missing, damaged or unsafe, holds no test photo, or holds two of
+        CatDogError: as `sources.photo_files` says, or the source holds no test photo, or two of
             one number.
     """
     source, found = Path(source), {}
-    for name, read in _entries(source):
-        number = re.fullmatch(r"(\d+)\.jpe?g", PurePosixPath(name).name, re.IGNORECASE)
-        if number is None or "__MACOSX" in name:
-            continue
-        number = int(number[1])
+    for number, name, _, read in sources.photo_files(source, number_of, r"test1?\.zip"):
         if number in found:
             raise CatDogError(f"{source}: two photos have the number {number}. Keep one of them.")
         found[number] = (name, read)
@@ -45,22 +50,6 @@ def test_photos(source: str | Path) -> list[tuple[int, str, Callable[[], bytes]]
             "or test1.zip is what is expected here."
         )
     return [(number, *found[number]) for number in sorted(found)]
-
-
-def _entries(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    if not source.exists():
-        raise CatDogError(f"{source}: no such file or folder. Give the path of your test.zip.")
-    if source.is_dir():
-        files = sorted(p for p in source.rglob("*") if p.is_file())
-        yield from ((p.relative_to(source).as_posix(), p.read_bytes) for p in files)
-        return
-    try:
-        archive = zipfile.ZipFile(source)
-    except zipfile.BadZipFile:
-        raise CatDogError(
-            f"{source}: not a whole zip archive (a download that broke off?). Get it again."
-        ) from None
-    yield from sources.zip_entries(archive, source)
 
 
 def submit(
