@@ -161,7 +161,8 @@ def _decoded(blob: bytes, size: int | None) -> np.ndarray:
         elif image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = image.convert("RGB")
+        if image.mode != "RGB":
+            image = image.convert("RGB")
         return np.array(image if turn is None else image.transpose(turn))
 
 
