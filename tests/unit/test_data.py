@@ -14,7 +14,7 @@ from pictures import jpeg
 
 from catdog import CatDogError
 from catdog.cli.main import main
-from catdog.data import manifests, organizing, sources
+from catdog.data import imaging, manifests, organizing, sources
 
 
 def tree(folder):
@@ -119,11 +119,11 @@ def test_broken_photos_are_set_aside_and_listed(photos, make_zip, tmp_path):
 
 
 def test_absurd_image_size_is_set_aside(photos, make_zip, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(imaging, "MAX_PIXELS", 1000)
     photos["train/cat.100.jpg"] = jpeg(1, (100, 100))
     folder = organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
     (item,) = manifests.metadata(folder)["set_aside"]
-    assert item["file"] == "cat.100.jpg" and "limit" in item["reason"]
+    assert item["file"] == "cat.100.jpg" and "more than 4,000 pixels" in item["reason"]
 
 
 @pytest.mark.parametrize(

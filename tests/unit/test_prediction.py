@@ -12,6 +12,7 @@ from PIL import Image
 
 from catdog import CatDogError
 from catdog.cli.main import main
+from catdog.data import imaging
 from catdog.inference import prediction
 from catdog.models import networks, saving
 
@@ -68,7 +69,7 @@ def test_the_shipped_model_knows_the_cat(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("cat")
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "MPO"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "MPO", "TIFF"])
 def test_the_formats_that_are_read(kind, tmp_path):
     blob = io.BytesIO()
     Image.fromarray(skimage.data.chelsea()).save(blob, kind)
@@ -79,11 +80,11 @@ def test_the_formats_that_are_read(kind, tmp_path):
 
 def test_other_formats_and_huge_pictures_are_not_decoded():
     blob = io.BytesIO()
-    Image.fromarray(skimage.data.chelsea()).save(blob, "TIFF")
+    Image.fromarray(skimage.data.chelsea()).save(blob, "PPM")
     with pytest.raises(CatDogError, match="is no photo that can be read"):
         prediction.read_photo(blob.getvalue(), 64)
     for side in (8_000, 20_000):  # a few kB each that claim 64 and 400 million pixels
         blob = io.BytesIO()
         Image.new("1", (side, side)).save(blob, "PNG")
-        with pytest.raises(prediction.TooLarge, match="more than 50,000,000 pixels"):
+        with pytest.raises(imaging.TooLarge, match="more than 50,000,000 pixels"):
             prediction.read_photo(blob.getvalue(), 64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -46,7 +47,8 @@ def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> in
     from catdog.inference import answers, prediction
     from catdog.models import saving
 
-    files = list(prediction.photos_in(photos))
+    left_out = Counter()
+    files = list(prediction.photos_in(photos, left_out))
     table = answers.Table(csv, files, threshold) if csv else None
     done = table.done if table else []
     loaded = saving.load_model(model)
@@ -71,6 +73,8 @@ def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> in
                     say(click.format_filename(str(one)))  # names that are no Unicode, too
             bar.update()
     seconds, n = time.perf_counter() - started, len(files) - failed
+    for sentence in prediction.said_of(left_out):
+        click.echo(f"catdog: {sentence}", err=True)
     if as_json:
         return int(bool(failed))
     if table:

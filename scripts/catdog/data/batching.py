@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,6 +15,10 @@ from catdog import CatDogError
 from catdog.core import parallel
 from catdog.data import imaging
 from catdog.data.augmentation import ARTICLE, Augmentation, augment
+
+tf.get_logger().setLevel("ERROR")  # warnings about retracing are no news to a reader
+if keras.backend.backend() != "tensorflow":
+    tf.config.set_visible_devices([], "GPU")  # its memory is the other backend's
 
 
 def training_batches(
@@ -107,7 +112,7 @@ def file_batches(
 
 def _decode_file(path: str | Path, size: int, how: Callable) -> np.ndarray:
     try:
-        return how(Path(path).read_bytes(), size)
+        return how(Path(path), size)
     except OSError as error:
         raise CatDogError(f"{path} cannot be read ({error.strerror}).") from None
     except CatDogError as error:

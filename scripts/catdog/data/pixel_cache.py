@@ -18,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
@@ -80,9 +81,9 @@ def _megabytes(n: int) -> str:
 
 
 def _decoding() -> str:
-    """What the pixels depend on beside the photos: OpenCV and the functions that use it."""
-    code = "".join(map(inspect.getsource, (imaging.decode, imaging.resize, imaging.pixels_of)))
-    return f"OpenCV {cv2.__version__}, {hashlib.sha256(code.encode()).hexdigest()[:10]}"
+    """What the pixels depend on beside the photos: Pillow, OpenCV and the module that uses them."""
+    code = hashlib.sha256(inspect.getsource(imaging).encode()).hexdigest()[:10]
+    return f"Pillow {PIL.__version__}, OpenCV {cv2.__version__}, {code}"
 
 
 def _header(about: dict) -> bytes:

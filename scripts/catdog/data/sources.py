@@ -6,7 +6,6 @@ Microsoft archive, from its own folder (``PetImages/Cat/12.jpg``); never from th
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import tempfile
@@ -17,16 +16,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar
 
-from PIL import Image
-
 from catdog import CatDogError
 from catdog.core import files
+from catdog.data import imaging
 
 T = TypeVar("T")
 
 MAX_PHOTO_BYTES = 64 * 2**20
 MAX_ARCHIVE_BYTES = 4 * 2**30  # of an archive in an archive
-MAX_PIXELS = 50_000_000
 MAX_EXPANSION = 200  # a JPEG barely compresses: an entry that expands more is a bomb
 UNPACKED_HERE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 DAMAGED = "The archive is damaged: get it again."
@@ -221,23 +218,14 @@ def entries(source: Path) -> list[Entry]:
 
 
 def check_photo(blob: bytes) -> tuple[int, int]:
-    """Decode a JPEG wholly and return ``(width, height)`` in pixels.
+    """Decode a JPEG wholly and return ``(width, height)`` in pixels, as they are stored.
 
     Raises:
-        CatDogError: it is no JPEG, is truncated or damaged, or has more than 50 million pixels.
+        CatDogError: it is no JPEG, is truncated or damaged, or has too many pixels, see
+            `imaging.pixels_of`.
     """
-    try:
-        with Image.open(io.BytesIO(blob)) as image:
-            if image.format != "JPEG":
-                raise CatDogError(f"not a JPEG but {image.format}")
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise CatDogError(f"{width}×{height} pixels: over the limit of {MAX_PIXELS:,}")
-            image.load()
-    except CatDogError:
-        raise
-    except Image.DecompressionBombError:
-        raise CatDogError(f"over the limit of {MAX_PIXELS:,} pixels") from None
-    except Exception as error:  # Pillow raises many kinds on damaged files
-        raise CatDogError(f"cannot be decoded: {error}") from None
-    return width, height
+    imaging.pixels_of(blob, None)
+    with imaging.opened(blob) as image:
+        if image.format not in ("JPEG", "MPO"):
+            raise CatDogError(f"not a JPEG but {image.format}")
+        return image.size

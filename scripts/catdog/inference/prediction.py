@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -11,20 +11,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from PIL import Image, ImageOps
 
 from catdog import CatDogError
-from catdog.data import imaging, sources
+from catdog.data import imaging
 from catdog.evaluation import metrics, ood
 from catdog.inference import web
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # the JPEGs of telephones, MPO, are JPEG
-Image.init()  # registers them all
-
-
-class TooLarge(CatDogError):
-    """A photo of more bytes or pixels than are read."""
 
 
 class OutOfDistribution(CatDogError):
@@ -46,7 +37,8 @@ def read_photo(source: str | Path | bytes | np.ndarray, size: int) -> np.ndarray
         source: a file, a web address, the bytes of either, or pixels, uint8 (h, w, 3).
 
     Raises:
-        CatDogError: it is missing, is no picture, is damaged or is absurdly large (TooLarge).
+        CatDogError: it is missing, is no picture, is damaged, or has too many pixels
+            (imaging.TooLarge).
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3:
@@ -60,31 +52,80 @@ def read_photo(source: str | Path | bytes | np.ndarray, size: int) -> np.ndarray
         blob = source if isinstance(source, bytes) else Path(source).read_bytes()
     except OSError as error:
         raise CatDogError(f"{name} cannot be read: {error.strerror}.") from None
-    too_many = TooLarge(f"{name} has more than {sources.MAX_PIXELS:,} pixels: make it smaller.")
     try:
-        with Image.open(io.BytesIO(blob), formats=FORMATS) as image:
-            if image.width * image.height > sources.MAX_PIXELS:
-                raise too_many
-            image.draft("RGB", (2 * size, 2 * size))
-            image = ImageOps.exif_transpose(image).convert("RGB")
-            pixels = np.array(image)
-    except CatDogError:
-        raise
-    except Image.DecompressionBombError:
-        raise too_many from None
-    except Exception:  # Pillow raises many kinds on damaged files
+        return imaging.resize(imaging.pixels_of(blob, 2 * size), size)
+    except imaging.TooLarge as error:
+        raise imaging.TooLarge(f"{name} {error}.") from None
+    except CatDogError as error:
+        if imaging.is_heic(blob):
+            raise CatDogError(f"{name} {error}.") from None
         raise CatDogError(f"{name} is no photo that can be read (JPEG, PNG, WebP…).") from None
-    return imaging.resize(pixels, size)
 
 
-def photos_in(named: Iterable[str | Path]) -> Iterator[Path | str]:
-    """Yield what is named: web addresses, files, and the pictures inside folders, in order."""
+SYSTEM = ("thumbs.db", "desktop.ini", ".ds_store")
+KINDS = {  # what is left out of a folder: one of them, several
+    "system": ("system file (._*, Thumbs.db…)", "system files (._*, Thumbs.db…)"),
+    "link": ("link that is not followed", "links that are not followed"),
+    "other": ("other file", "other files"),
+}
+
+
+def photos_in(named: Iterable[str | Path], left_out: Counter | None = None) -> Iterator[Path | str]:
+    """Yield what is named: web addresses, files, and the pictures inside folders, in order.
+
+    Args:
+        left_out: counts what in the folders is no picture, see `said_of`.
+
+    Raises:
+        CatDogError: a folder has no picture in it.
+    """
+    left_out = Counter() if left_out is None else left_out
     for name in named:
         path = name if web.is_address(name) else Path(name)
-        if isinstance(path, Path) and path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-        else:
+        if not (isinstance(path, Path) and path.is_dir()):
             yield path
+            continue
+        here, empty = Counter(), True
+        for inside in sorted(path.rglob("*")):
+            kind = _kind(inside, path)
+            if kind == "photo":
+                empty = False
+                yield inside
+            elif kind:
+                here[kind] += 1
+        left_out += here
+        if empty:
+            kinds = ", ".join(sorted(imaging.SUFFIXES - imaging.HEIC_SUFFIXES))
+            raise CatDogError(" ".join([f"{path}: no photo in it ({kinds}).", *said_of(here)]))
+
+
+def _kind(path: Path, folder: Path) -> str | None:
+    """What stands in a folder: "photo", a folder (None), or why it is left out."""
+    if path.is_symlink() and not path.is_file():
+        return "link"  # to nothing, or to a folder, which could be a circle
+    if not path.is_file():
+        return None
+    name, above = path.name.lower(), path.relative_to(folder).parts
+    if name.startswith("._") or name in SYSTEM or "__MACOSX" in above:
+        return "system"
+    suffix = path.suffix.lower()
+    if suffix in imaging.SUFFIXES:
+        return "photo"
+    return "heic" if suffix in imaging.HEIC_SUFFIXES else "other"
+
+
+def said_of(left_out: Counter) -> list[str]:
+    """Return what to say of the files that `photos_in` left out: at most two sentences."""
+    said, heic = [], left_out["heic"]
+    if heic:
+        files, them = ("file", "it") if heic == 1 else ("files", "them")
+        said.append(
+            f"{heic:,} HEIC {files} left out: convert {them} to JPEG, or install pillow-heif."
+        )
+    others = [f"{n:,} {names[n > 1]}" for kind, names in KINDS.items() if (n := left_out[kind])]
+    if others:
+        said.append(f"Left out: {', '.join(others)}.")
+    return said
 
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:

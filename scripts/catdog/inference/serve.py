@@ -34,7 +34,7 @@ from starlette.requests import ClientDisconnect
 
 from catdog import CatDogError
 from catdog.core.resources import peak_memory_gb
-from catdog.data import sources
+from catdog.data import imaging
 from catdog.evaluation import attribution, ood
 from catdog.inference import prediction
 from catdog.models import saving
@@ -158,10 +158,10 @@ async def _body(request: Request) -> bytes:
     """Read a request's body, but never more than MAX_BYTES of it.
 
     Raises:
-        prediction.TooLarge: it is, or says that it is, larger.
+        imaging.TooLarge: it is, or says that it is, larger.
         TimeoutError: nothing came for PATIENCE seconds.
     """
-    too_large = prediction.TooLarge(f"this file has more than {MAX_BYTES / 2**20:.0f} MB.")
+    too_large = imaging.TooLarge(f"this file has more than {MAX_BYTES / 2**20:.0f} MB.")
     if int(request.headers.get("content-length") or 0) > MAX_BYTES:
         raise too_large
     blob, pieces = bytearray(), request.stream()
@@ -229,7 +229,7 @@ def app(judge: Judge) -> FastAPI:
             return _refuse(400, "the photo did not come to its end.")
         except TimeoutError:
             return _refuse(408, f"nothing came for {PATIENCE:g} seconds.", Connection="close")
-        except prediction.TooLarge as error:
+        except imaging.TooLarge as error:
             return _refuse(413, _sentence(error), Connection="close")
         except Busy as error:
             return _refuse(503, _sentence(error), **{"Retry-After": "1"})
@@ -240,8 +240,8 @@ def app(judge: Judge) -> FastAPI:
     async def limits():
         return {
             "bytes": MAX_BYTES,
-            "pixels": sources.MAX_PIXELS,
-            "suffixes": sorted(prediction.SUFFIXES),
+            "pixels": imaging.MAX_PIXELS,
+            "suffixes": sorted(imaging.SUFFIXES),
         }
 
     return built

@@ -142,7 +142,7 @@ addEventListener("drop", (event) => {
 addEventListener("paste", (event) => add(event.clipboardData.files));
 fetch("/limits").then((answer) => answer.json()).then((found) => {
   limits = found;
-  const kinds = "JPEG, PNG, WebP, BMP or GIF";
+  const kinds = "JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF";
   const megabytes = Math.round(found.bytes / 2 ** 20), million = Math.round(found.pixels / 1e6);
   find("limits").textContent = `${kinds}, up to ${megabytes} MB and ${million} million pixels each`;
 });
