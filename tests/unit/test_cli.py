@@ -1,25 +1,29 @@
 """The command line itself: help, numbers, JSON, loudness, pipes, and answers that are resumed."""
 
 import csv
+import errno
 import inspect
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 
 import click
 import pytest
 from pictures import jpeg
 
 from catdog import CatDogError, __version__
+from catdog.book import execute, forecast
 from catdog.cli import use
 from catdog.cli.main import catdog, main
-from catdog.core import choices
+from catdog.core import choices, paths
 from catdog.inference import answers, submission
-from catdog.models import backbones
+from catdog.models import backbones, saving
 from catdog.studies import search
-from catdog.training import recipes
+from catdog.training import config, recipes
 
 
 def every_command(group=catdog, words=()):
@@ -258,6 +262,65 @@ def test_a_closed_pipe_ends_quietly(small_model, folder):
     assert run.stdout.readline().startswith(("cat", "dog"))
     run.stdout.close()
     assert run.wait(300) == 1 and run.stderr.read() == ""
+
+
+# ---- where nothing can be written
+
+
+def forbidden(*_, **__):
+    raise PermissionError(errno.EACCES, "Permission denied", "/read/only")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "1.jpg", "--csv"),
+        ("submit", "test.zip", "--out"),
+        ("export",),
+        ("evaluate", "--record"),
+        ("bench", "pipeline", "--record"),
+        ("run", "--record"),
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_cannot_be_written_is_known_before_the_work(
+    words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(tempfile, "TemporaryFile", forbidden)
+    monkeypatch.setattr(saving, "load_model", lambda *_: pytest.fail("work has begun"))
+    out = tmp_path / "answers"
+    assert main([*words, str(out)]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        f"catdog: {out} could not be written (Permission denied): choose a folder that you may "
+        "write to, then run again.\n"
+    )
+
+
+def test_a_missing_folder_is_known_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(saving, "load_model", lambda *_: pytest.fail("work has begun"))
+    assert main(["predict", "1.jpg", "--csv", str(tmp_path / "missing" / "answers.csv")]) == 1
+    assert "no such folder to write answers.csv into" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [("transfer", "frozen"), ("run", "01")], ids=" ".join)
+def test_a_project_that_cannot_be_written_to_ends_in_a_sentence(
+    words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(forecast, "needs", lambda *_: "")
+    monkeypatch.setattr(config, "scale", lambda *_: None)
+    monkeypatch.setattr(pathlib.Path, "mkdir", forbidden)
+    assert main([*words]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("catdog: ") and "Permission denied" in said and "then run again" in said
+
+
+def test_the_chapters_are_sought_in_the_projects_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
+    with pytest.raises(CatDogError, match="Set CATDOG_HOME to the project's folder"):
+        execute.chapters(["01"])
 
 
 # ---- the CSV file
