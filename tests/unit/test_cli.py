@@ -3,6 +3,7 @@
 import csv
 import errno
 import inspect
+import io
 import json
 import os
 import pathlib
@@ -264,6 +265,57 @@ def test_a_closed_pipe_ends_quietly(small_model, folder):
     assert run.wait(300) == 1 and run.stderr.read() == ""
 
 
+# ---- settings of Keras that were left over
+
+
+@pytest.fixture
+def with_settings(tmp_path):
+    """Run a command where keras.json holds these settings."""
+
+    def call(settings, *words, **environment):
+        (tmp_path / "keras.json").write_text(json.dumps(settings))
+        environment = {"KERAS_HOME": str(tmp_path), **environment}
+        kept = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+        how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": kept | environment}
+        run = in_a_process(*words, **how)
+        return (*run.communicate(timeout=300), run.returncode)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "settings, environment, advice",
+    [
+        (
+            {"backend": "theano"},
+            {},
+            'Write "backend": "tensorflow" in {file}, or remove that file.',
+        ),
+        (
+            {"image_data_format": "channels_first"},
+            {},
+            'Write "image_data_format": "channels_last" in {file}, or remove that file.',
+        ),
+        ({"floatx": "float16"}, {}, 'Write "floatx": "float32" in {file}, or remove that file.'),
+        ({}, {"KERAS_BACKEND": "theano"}, "KERAS_BACKEND is theano: set it to tensorflow"),
+    ],
+    ids=["backend", "channels", "float", "environment"],
+)
+def test_a_setting_of_keras_that_does_not_fit_is_named(
+    settings, environment, advice, with_settings, tmp_path
+):
+    _, said, code = with_settings(settings, "predict", "1.jpg", **environment)
+    assert code == 1 and said.startswith("catdog: Keras ") and said.count("\n") == 1
+    assert advice.format(file=tmp_path / "keras.json") in said
+
+
+def test_photos_are_organized_whatever_keras_is_set_to(photos_on_disk, with_settings, tmp_path):
+    settings = {"backend": "theano", "image_data_format": "channels_first"}
+    words = ("data", "archive", str(tmp_path / "train.zip"), "--root", str(tmp_path / "new"))
+    out, said, code = with_settings(settings, *words)
+    assert code == 0 and "16 cats, 16 dogs" in out, said
+
+
 # ---- where nothing can be written
 
 
@@ -321,6 +373,36 @@ def test_the_chapters_are_sought_in_the_projects_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
     with pytest.raises(CatDogError, match="Set CATDOG_HOME to the project's folder"):
         execute.chapters(["01"])
+
+
+# ---- names and letters
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+@pytest.mark.parametrize("table", [False, True])
+def test_names_that_stdout_has_no_letters_for(encoding, table, small_model, tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = [b"1.jpg", "2 猫.jpg".encode(), b"3 \xe9.jpg"]  # the last is Latin-1
+    for i, name in enumerate(names):
+        try:
+            (folder / os.fsdecode(name)).write_bytes(jpeg(i))
+        except OSError:
+            pytest.skip("this disk takes UTF-8 only")
+    out = tmp_path / os.fsdecode(b"\xe9.csv")
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    words = ["predict", str(folder), "--model", str(small_model)]
+    assert main(words + ["--csv", str(out)] * table) == 0
+    stdout.flush()
+    said = stdout.buffer.getvalue()
+    assert said.count(b".jpg") == (0 if table else 3) and b"3 photos" in said
+    if table:
+        rows = list(csv.DictReader(out.open(encoding="utf-8", errors="surrogateescape")))
+        assert [os.fsencode(row["photo"]) for row in rows] == [
+            os.fsencode(folder) + b"/" + name for name in names
+        ]
+        assert all(row["label"] for row in rows)
 
 
 # ---- the CSV file

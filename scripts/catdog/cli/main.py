@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -34,9 +35,10 @@ class _Catdog(Group):
             sys.stdout.flush()  # here click sees it if a pipe is closed
             return code
         except (CatDogError, OSError) as error:
+            text = _sentence(error)
             if settings().verbose:
                 _traceback(error)
-            click.echo(f"catdog: {_sentence(error)}", err=True)
+            click.echo(f"catdog: {text}", err=True)
             ctx.exit(1)
 
 
@@ -100,6 +102,8 @@ for command in (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit code, which the help explains."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names and signs that it has no letters for
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return catdog.main(argv, prog_name="catdog", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
