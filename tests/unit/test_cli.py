@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import click
+import keras
 import pytest
 from pictures import jpeg
 
@@ -291,22 +292,33 @@ def with_settings(tmp_path):
             {},
             'Write "backend": "tensorflow" in {file}, or remove that file.',
         ),
-        (
-            {"image_data_format": "channels_first"},
-            {},
-            'Write "image_data_format": "channels_last" in {file}, or remove that file.',
-        ),
-        ({"floatx": "float16"}, {}, 'Write "floatx": "float32" in {file}, or remove that file.'),
         ({}, {"KERAS_BACKEND": "theano"}, "KERAS_BACKEND is theano: set it to tensorflow"),
     ],
-    ids=["backend", "channels", "float", "environment"],
+    ids=["file", "environment"],
 )
-def test_a_setting_of_keras_that_does_not_fit_is_named(
+def test_a_backend_that_is_not_there_is_named(
     settings, environment, advice, with_settings, tmp_path
 ):
     _, said, code = with_settings(settings, "predict", "1.jpg", **environment)
     assert code == 1 and said.startswith("catdog: Keras ") and said.count("\n") == 1
     assert advice.format(file=tmp_path / "keras.json") in said
+
+
+@pytest.mark.parametrize(
+    "name, value, wanted",
+    [("image_data_format", "channels_first", "channels_last"), ("floatx", "float16", "float32")],
+)
+def test_a_setting_of_keras_that_does_not_fit_is_named(
+    name, value, wanted, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "keras.json").write_text(json.dumps({name: value}))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.config, name, lambda: value)
+    assert main(["predict", "1.jpg"]) == 1
+    assert capsys.readouterr().err == (
+        f'catdog: Keras is set to "{name}": "{value}". Write "{name}": "{wanted}" in '
+        f"{tmp_path / 'keras.json'}, or remove that file.\n"
+    )
 
 
 def test_photos_are_organized_whatever_keras_is_set_to(photos_on_disk, with_settings, tmp_path):

@@ -81,8 +81,8 @@ def submit(
         the photos that could not be read: (id, why).
 
     Raises:
-        CatDogError: `out` exists already or cannot be written, the clip is not in [0, 0.5), the
-            source is unusable, or not one of its photos can be read.
+        CatDogError: `out` exists or cannot be written, the clip is not in [0, 0.5), the source is
+            unusable, or not one of its photos can be read.
     """
     out = Path(out)
     if not 0 <= clip < 0.5:
@@ -121,8 +121,5 @@ def submit(
                     writer.writerow((number, f"{dog:.6f}"))
             bar.update(len(some))
         if len(broken) == len(photos):
-            raise CatDogError(
-                f"not one of the {len(photos):,} photos could be read, so {out} was not written. "
-                f"The first: {broken[0][1]}"
-            )
+            raise CatDogError(f"not one photo could be read: {out} is not written. {broken[0][1]}")
     return broken
