@@ -1,25 +1,31 @@
 """The command line itself: help, numbers, JSON, loudness, pipes, and answers that are resumed."""
 
 import csv
+import errno
 import inspect
+import io
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 
 import click
+import keras
 import pytest
 from pictures import jpeg
 
 from catdog import CatDogError, __version__
+from catdog.book import execute, forecast
 from catdog.cli import use
 from catdog.cli.main import catdog, main
-from catdog.core import choices
+from catdog.core import choices, paths
 from catdog.inference import answers, submission
-from catdog.models import backbones
+from catdog.models import backbones, saving
 from catdog.studies import search
-from catdog.training import recipes
+from catdog.training import config, recipes
 
 
 def every_command(group=catdog, words=()):
@@ -258,6 +264,157 @@ def test_a_closed_pipe_ends_quietly(small_model, folder):
     assert run.stdout.readline().startswith(("cat", "dog"))
     run.stdout.close()
     assert run.wait(300) == 1 and run.stderr.read() == ""
+
+
+# ---- settings of Keras that were left over
+
+
+@pytest.fixture
+def with_settings(tmp_path):
+    """Run a command where keras.json holds these settings."""
+
+    def call(settings, *words, **environment):
+        (tmp_path / "keras.json").write_text(json.dumps(settings))
+        environment = {"KERAS_HOME": str(tmp_path), **environment}
+        kept = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+        how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": kept | environment}
+        run = in_a_process(*words, **how)
+        return (*run.communicate(timeout=300), run.returncode)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "settings, environment, advice",
+    [
+        (
+            {"backend": "theano"},
+            {},
+            'Write "backend": "tensorflow" in {file}, or remove that file.',
+        ),
+        ({}, {"KERAS_BACKEND": "theano"}, "KERAS_BACKEND is theano: set it to tensorflow"),
+    ],
+    ids=["file", "environment"],
+)
+def test_a_backend_that_is_not_there_is_named(
+    settings, environment, advice, with_settings, tmp_path
+):
+    _, said, code = with_settings(settings, "predict", "1.jpg", **environment)
+    assert code == 1 and said.startswith("catdog: Keras ") and said.count("\n") == 1
+    assert advice.format(file=tmp_path / "keras.json") in said
+
+
+@pytest.mark.parametrize(
+    "name, value, wanted",
+    [("image_data_format", "channels_first", "channels_last"), ("floatx", "float16", "float32")],
+)
+def test_a_setting_of_keras_that_does_not_fit_is_named(
+    name, value, wanted, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "keras.json").write_text(json.dumps({name: value}))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.config, name, lambda: value)
+    assert main(["predict", "1.jpg"]) == 1
+    assert capsys.readouterr().err == (
+        f'catdog: Keras is set to "{name}": "{value}". Write "{name}": "{wanted}" in '
+        f"{tmp_path / 'keras.json'}, or remove that file.\n"
+    )
+
+
+def test_photos_are_organized_whatever_keras_is_set_to(photos_on_disk, with_settings, tmp_path):
+    settings = {"backend": "theano", "image_data_format": "channels_first"}
+    words = ("data", "archive", str(tmp_path / "train.zip"), "--root", str(tmp_path / "new"))
+    out, said, code = with_settings(settings, *words)
+    assert code == 0 and "16 cats, 16 dogs" in out, said
+
+
+# ---- where nothing can be written
+
+
+def forbidden(*_, **__):
+    raise PermissionError(errno.EACCES, "Permission denied", "/read/only")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "1.jpg", "--csv"),
+        ("submit", "test.zip", "--out"),
+        ("export",),
+        ("evaluate", "--record"),
+        ("bench", "pipeline", "--record"),
+        ("run", "--record"),
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_cannot_be_written_is_known_before_the_work(
+    words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(tempfile, "TemporaryFile", forbidden)
+    monkeypatch.setattr(saving, "load_model", lambda *_: pytest.fail("work has begun"))
+    out = tmp_path / "answers"
+    assert main([*words, str(out)]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        f"catdog: {out} could not be written (Permission denied): choose a folder that you may "
+        "write to, then run again.\n"
+    )
+
+
+def test_a_missing_folder_is_known_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(saving, "load_model", lambda *_: pytest.fail("work has begun"))
+    assert main(["predict", "1.jpg", "--csv", str(tmp_path / "missing" / "answers.csv")]) == 1
+    assert "no such folder to write answers.csv into" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [("transfer", "frozen"), ("run", "01")], ids=" ".join)
+def test_a_project_that_cannot_be_written_to_ends_in_a_sentence(
+    words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(forecast, "needs", lambda *_: "")
+    monkeypatch.setattr(config, "scale", lambda *_: None)
+    monkeypatch.setattr(pathlib.Path, "mkdir", forbidden)
+    assert main([*words]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("catdog: ") and "Permission denied" in said and "then run again" in said
+
+
+def test_the_chapters_are_sought_in_the_projects_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
+    with pytest.raises(CatDogError, match="Set CATDOG_HOME to the project's folder"):
+        execute.chapters(["01"])
+
+
+# ---- names and letters
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+@pytest.mark.parametrize("table", [False, True])
+def test_names_that_stdout_has_no_letters_for(encoding, table, small_model, tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = [b"1.jpg", "2 猫.jpg".encode(), b"3 \xe9.jpg"]  # the last is Latin-1
+    for i, name in enumerate(names):
+        try:
+            (folder / os.fsdecode(name)).write_bytes(jpeg(i))
+        except OSError:
+            pytest.skip("this disk takes UTF-8 only")
+    out = tmp_path / os.fsdecode(b"\xe9.csv")
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    words = ["predict", str(folder), "--model", str(small_model)]
+    assert main(words + ["--csv", str(out)] * table) == 0
+    stdout.flush()
+    said = stdout.buffer.getvalue()
+    assert said.count(b".jpg") == (0 if table else 3) and b"3 photos" in said
+    if table:
+        rows = list(csv.DictReader(out.open(encoding="utf-8", errors="surrogateescape")))
+        assert [os.fsencode(row["photo"]) for row in rows] == [
+            os.fsencode(folder) + b"/" + name for name in names
+        ]
+        assert all(row["label"] for row in rows)
 
 
 # ---- the CSV file

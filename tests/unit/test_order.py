@@ -20,7 +20,7 @@ LONG = {
     "catdog/cloud/job.py: run_job": 71,
     "catdog/inference/serve.py: app": 71,
     "catdog/models/features.py: extract": 91,
-    "catdog/training/loop.py: train": 112,
+    "catdog/training/loop.py: train": 108,
     "catdog/training/reference_runs.py: run": 61,
     "catdog/training/transfer.py: frozen": 68,
     "catdog/training/transfer.py: study": 66,

@@ -88,3 +88,75 @@ def test_other_formats_and_huge_pictures_are_not_decoded():
         Image.new("1", (side, side)).save(blob, "PNG")
         with pytest.raises(imaging.TooLarge, match="more than 50,000,000 pixels"):
             prediction.read_photo(blob.getvalue(), 64)
+
+
+def network(taken=(24, 24, 3), given=2, end="softmax", inputs=1, outputs=1):
+    """A small network of a kind that people bring along."""
+    taken = [keras.Input(taken) for _ in range(inputs)]
+    x = keras.layers.Conv2D(4, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(taken[0]))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    given = [keras.layers.Dense(given, activation=end)(x) for _ in range(outputs)]
+    one = inputs == outputs == 1
+    return keras.Model(taken[0], given[0]) if one else keras.Model(taken, given)
+
+
+@pytest.mark.parametrize(
+    "how, why",
+    [
+        ({"taken": (24, 24, 1)}, "takes (None, 24, 24, 1): photos in colour"),
+        ({"taken": (24, 32, 3)}, "takes photos of 24×32 pixels: square ones"),
+        ({"given": 3}, "gives (None, 3): the probabilities of cat and dog"),
+        ({"end": None}, "must end in a softmax over cat and dog"),
+        ({"end": "sigmoid"}, "must end in a softmax over cat and dog"),
+        ({"given": 1, "end": None}, "or in one sigmoid"),
+        ({"inputs": 2}, "must have one input"),
+        ({"outputs": 2}, "and one output"),
+    ],
+)
+def test_a_model_of_something_else_is_refused_in_a_sentence(how, why, tmp_path, capsys):
+    path, photo = tmp_path / "other.keras", tmp_path / "1.jpg"
+    network(**how).save(path)
+    photo.write_bytes(jpeg(1))
+    assert main(["predict", str(photo), "--model", str(path)]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"catdog: {path} ") and why in said.err
+    assert said.err.count("\n") == 1 and not said.out
+
+
+def test_a_model_that_is_not_built_is_refused(tmp_path):
+    path = tmp_path / "unbuilt.keras"
+    keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)]).save(path)
+    with pytest.raises(CatDogError, match="must have one input"):
+        saving.load_model(path)
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional", "activation", "nested", "lists"])
+def test_one_sigmoid_is_the_probability_of_dog(kind, tmp_path):
+    one = network(given=1, end=None if kind == "activation" else "sigmoid")
+    if kind == "sequential":
+        one = keras.Sequential([keras.Input((24, 24, 3)), *one.layers[1:]])
+    elif kind == "activation":
+        one = keras.Sequential([one, keras.layers.Activation("sigmoid")])
+    elif kind == "nested":
+        one = keras.Sequential([keras.Input((24, 24, 3)), one])
+    saved = keras.Model(one.inputs, one.outputs) if kind == "lists" else one
+    saved.save(tmp_path / "one.keras")
+    photos = np.stack([prediction.read_photo(jpeg(i), 24) for i in range(3)])
+    two = saving.load_model(tmp_path / "one.keras").predict(photos, verbose=0)
+    dog = one.predict(photos, verbose=0)[:, 0]
+    np.testing.assert_allclose(two, np.stack([1 - dog, dog], 1), atol=1e-6)
+
+
+def test_a_model_for_any_size_gets_photos_of_160_pixels(tmp_path):
+    network((None, None, 3)).save(tmp_path / "any.keras")
+    loaded = saving.load_model(tmp_path / "any.keras")
+    assert loaded.input_shape == (None, 160, 160, 3)
+    photo = prediction.read_photo(jpeg(1), 160)[None]
+    same = keras.models.load_model(tmp_path / "any.keras").predict(photo, verbose=0)
+    np.testing.assert_allclose(loaded.predict(photo, verbose=0), same, atol=1e-6)
+
+
+def test_the_model_that_ships_is_sought_in_the_projects_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "DEFAULT", tmp_path / "models" / "cat_dog_efficientnet.keras")
+    with pytest.raises(CatDogError, match="Set CATDOG_HOME to the project's folder"):
+        saving.load_model()

@@ -20,6 +20,7 @@ def test_rows_by_number_with_broken_ones_at_a_half(small_model, make_zip, tmp_pa
     assert main([*command, "--clip", "0.45"]) == 1
     said = capsys.readouterr()
     assert "test1/3.jpg is no photo" in said.err and "It got 0.5" in said.err
+    assert "1 could not be read" in said.out
     assert out.read_text().splitlines()[0] == "id,label"
     rows = list(csv.DictReader(out.open()))
     assert [int(row["id"]) for row in rows] == [1, 2, 3, 9, 10, 100]
@@ -29,6 +30,17 @@ def test_rows_by_number_with_broken_ones_at_a_half(small_model, make_zip, tmp_pa
     assert main(command) == 1 and "is left as it is" in capsys.readouterr().err
     assert out.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"test1.zip", "submission.csv"}
+
+
+def test_without_one_photo_that_can_be_read_there_is_no_file(
+    small_model, make_zip, tmp_path, capsys
+):
+    archive, out = make_zip({f"{i}.jpg": jpeg(i)[:150] for i in (1, 2)}), tmp_path / "out.csv"
+    assert main(["submit", str(archive), "--out", str(out), "--model", str(small_model)]) == 1
+    said = capsys.readouterr()
+    assert "not one photo could be read" in said.err and "1.jpg is no photo" in said.err
+    assert said.err.splitlines()[-1].startswith("catdog: not one photo") and not said.out
+    assert [p.name for p in tmp_path.iterdir()] == [archive.name]
 
 
 def test_a_folder_gives_the_probabilities_of_the_photos_themselves(small_model, tmp_path):

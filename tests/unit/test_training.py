@@ -154,6 +154,30 @@ def test_killed_at_random_moments_it_completes_to_the_same_result(photos_on_disk
         assert np.array_equal(x, y)
 
 
+@pytest.mark.parametrize("name", ["model.keras", "kept.npz", "log.json"])
+def test_a_broken_epoch_is_trained_again_from_the_one_before(photos, tmp_path, name, capsys):
+    run = tmp_path / "a"
+    whole, _ = loop.train(build, TINY, *photos, run, progress=False)
+    file = run / "epoch-0004" / name
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    again, log = loop.train(build, TINY, *photos, run, progress=False)
+    assert f"{file} is broken" in (said := capsys.readouterr().err)
+    assert "going on from epoch-0003" in said and len(log["seconds"]) == 4
+    for a, b in zip(whole.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_run_without_a_whole_epoch_says_which_file_is_broken(photos, tmp_path):
+    run = tmp_path / "a"
+    loop.train(build, replace(TINY, epochs=1), *photos, run, progress=False)
+    for file in (run / "epoch-0001" / "model.keras", run / "settings.json"):
+        file.write_bytes(b"")
+        text = f"{file} is broken.*: delete the folder {run} to train anew"
+        with pytest.raises(CatDogError, match=text):
+            loop.train(build, replace(TINY, epochs=1), *photos, run, progress=False)
+    assert [p.name for p in run.glob("epoch-*")] == ["epoch-0001"]
+
+
 def test_finished_run_is_not_trained_again_and_other_settings_are_refused(photos, tmp_path):
     _, log = loop.train(build, TINY, *photos, tmp_path / "a", progress=False)
     _, again = loop.train(build, TINY, *photos, tmp_path / "a", progress=False)
@@ -195,7 +219,7 @@ def test_a_loss_that_is_lost_later_leaves_the_epoch_before(photos, tmp_path, mon
             CatDogError, match=f"val_loss is {value} in epoch 3.*kept: .*epoch-0002"
         ):
             loop.train(build, TINY, *photos, run, progress=False)
-    assert [p.name for p in run.glob("epoch-*")] == ["epoch-0002"]
+    assert sorted(p.name for p in run.glob("epoch-*")) == ["epoch-0001", "epoch-0002"]
     _, log = loop.train(build, TINY, *photos, run, progress=False)  # nothing of it was saved
     assert len(log["seconds"]) == 4 and np.isfinite(log["history"]["val_loss"]).all()
 

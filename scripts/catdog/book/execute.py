@@ -55,7 +55,13 @@ class Outcome:
 
 def chapters(names: list[str] | None = None, folder: Path | None = None) -> list[Path]:
     """Return the notebooks, in reading order: all, or those whose names begin as given."""
-    every = sorted((folder or paths.NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+    folder = folder or paths.NOTEBOOKS
+    every = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if not every:
+        raise CatDogError(
+            f"{folder}: no chapters there. Set CATDOG_HOME to the project's folder, the one that "
+            "holds notebooks/."
+        )
     if not names:
         return every
     chosen = []

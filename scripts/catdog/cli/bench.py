@@ -201,7 +201,7 @@ def devices(data: Path, numbers, backends, record: Path | None) -> dict:
 )
 @click.option(
     "--record",
-    type=options.PATH,
+    type=options.OUTPUT,
     help="write the record to this file",
     show_default="models/records/gpu-NAME.json",
 )

@@ -27,7 +27,9 @@ from catdog.core import paths
     metavar="SECONDS",
     help="give a chapter up that makes no progress for so long; 0: never",
 )
-@click.option("--record", type=options.PATH, help="write down what each chapter took in this file")
+@click.option(
+    "--record", type=options.OUTPUT, help="write down what each chapter took in this file"
+)
 def run(chapters, scale, force, in_place, jobs, stall, record: Path | None) -> int:
     """Execute the chapters.
 

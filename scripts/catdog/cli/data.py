@@ -43,7 +43,7 @@ def _organizing(name: str, n: int | None = None):
 
 
 def _get(source: str, *given, **how) -> None:
-    load_keras()
+    load_keras(networks=False)
     from catdog.data import download, manifests, organizing
 
     common = (how["root"], how["name"], how["n"], how["ratio"], how["seed"])

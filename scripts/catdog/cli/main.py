@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from catdog import CatDogError, __version__
 from catdog.cli import aws, bench, book, data, studies, train, transfer, use
 from catdog.cli.options import Group
 from catdog.cli.output import Output, settings
+from catdog.core import files
 
 EPILOG = """\b
 Exit codes: 0 it worked; 1 something that you can mend, said on stderr, or
@@ -32,11 +34,24 @@ class _Catdog(Group):
             code = super().invoke(ctx)
             sys.stdout.flush()  # here click sees it if a pipe is closed
             return code
-        except CatDogError as error:
+        except (CatDogError, OSError) as error:
+            text = _sentence(error)
             if settings().verbose:
                 _traceback(error)
-            click.echo(f"catdog: {error}", err=True)
+            click.echo(f"catdog: {text}", err=True)
             ctx.exit(1)
+
+
+def _sentence(error: CatDogError | OSError) -> str:
+    """Return what to say of an error; one that is none of the reader's goes on as it is."""
+    if isinstance(error, CatDogError):
+        return str(error)
+    if error.errno not in files.FULL | files.FORBIDDEN or not error.filename:
+        raise error
+    return (
+        f"{error.filename}: {error.strerror}. See that you may read and write there and that the "
+        "disk has room, then run again."
+    )
 
 
 def _traceback(error: BaseException) -> None:
@@ -87,6 +102,8 @@ for command in (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit code, which the help explains."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names and signs that it has no letters for
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return catdog.main(argv, prog_name="catdog", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:

@@ -7,9 +7,20 @@ from pathlib import Path
 
 import click
 
-from catdog.core import paths
+from catdog.core import files, paths
+
+
+class Output(click.Path):
+    """A file that is written when the work is done: whether it can be is seen before."""
+
+    def convert(self, value, param, ctx) -> Path:
+        path = super().convert(value, param, ctx)
+        files.must_be_writable(path)
+        return path
+
 
 PATH = click.Path(path_type=Path)
+OUTPUT = Output(path_type=Path)
 COUNT = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 1)
 
@@ -104,7 +115,7 @@ scale_or_environment = click.option(
     show_default="the environment variable SCALE, or sample",
 )
 model = click.option("--model", type=PATH, help="a .keras file", show_default="the one that ships")
-record = click.option("--record", type=PATH, help="write a record to this file")
+record = click.option("--record", type=OUTPUT, help="write a record to this file")
 
 
 def _renamed(old: str, new: str):

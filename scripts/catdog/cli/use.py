@@ -88,7 +88,7 @@ def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> in
 
 @click.command(cls=options.Command)
 @click.argument("source", type=options.PATH)
-@click.option("--out", type=options.PATH, default=Path("submission.csv"), help="a new file")
+@click.option("--out", type=options.OUTPUT, default=Path("submission.csv"), help="a new file")
 @click.option(
     "--clip",
     type=options.Number(0, 0.5, max_open=True),
@@ -109,6 +109,8 @@ def submit(source: Path, out: Path, clip: float, model: Path | None) -> int:
     for _, why in broken:
         click.echo(f"catdog: {why} It got 0.5.", err=True)
     note(f"{out}: ready to be uploaded. It was clipped to {clip:g} … {1 - clip:g}.")
+    if broken:
+        note(f"{len(broken):,} could not be read")
     return int(bool(broken))
 
 
@@ -120,13 +122,13 @@ def submit(source: Path, out: Path, clip: float, model: Path | None) -> int:
 @click.option("--seen", is_flag=True, help="measure even on photos that the model was trained on")
 @click.option(
     "--record",
-    type=options.PATH,
+    type=options.OUTPUT,
     help="write the record to this file",
     show_default="runs/evaluate-MODEL/record.json",
 )
 @click.option(
     "--refusal",
-    type=options.PATH,
+    type=options.OUTPUT,
     help="write what is refused to this file: MODEL.refusal.npz",
 )
 @reports
@@ -149,7 +151,7 @@ def evaluate(model, data: Path, seen: bool, record, refusal) -> dict:
 
 
 @click.command(cls=options.Command)
-@click.argument("out", type=options.PATH)
+@click.argument("out", type=options.OUTPUT)
 @options.model
 def export(out: Path, model: Path | None) -> None:
     """Write a model as ONNX, for other programs.

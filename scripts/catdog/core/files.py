@@ -45,6 +45,34 @@ def write(path: str | Path, content: str | bytes) -> None:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def must_be_new(path: str | Path) -> None:
+    """Make sure, before long work, that a new file can be written at `path`.
+
+    Raises:
+        CatDogError: it exists already, or its folder is missing or cannot be written to.
+    """
+    path = Path(path)
+    if path.exists():
+        raise CatDogError(f"{path} exists already and is left as it is: name another file.")
+    if not path.parent.is_dir():
+        raise CatDogError(f"{path.parent}: no such folder to write {path.name} into.")
+    must_be_writable(path)
+
+
+def must_be_writable(path: str | Path) -> None:
+    """Make sure, before long work, that `path` can be written, and its folder made.
+
+    Raises:
+        CatDogError: it cannot.
+    """
+    path = Path(path).absolute()
+    try:
+        with tempfile.TemporaryFile(dir=next(p for p in path.parents if p.exists())):
+            pass
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: str | Path, error: OSError) -> CatDogError:
     """Return an error that says why a path could not be written, and what to do."""
     if error.errno in FULL:

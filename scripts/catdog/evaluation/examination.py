@@ -6,7 +6,6 @@ import hashlib
 from operator import itemgetter
 from pathlib import Path
 
-import keras
 import numpy as np
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss, roc_auc_score
@@ -16,7 +15,7 @@ from catdog import CatDogError, no_bar
 from catdog.core import files, paths
 from catdog.data import batching, imaging, loading, manifests, synthetic
 from catdog.evaluation import calibration, metrics, ood, statistics
-from catdog.models import provenance
+from catdog.models import provenance, saving
 
 CHUNK = 256
 
@@ -129,7 +128,7 @@ def cached_predictions(
         for at in range(0, len(places), CHUNK):
             some, file = places[at : at + CHUNK], kept / f"{at:06d}.npz"
             if not file.exists():
-                model = model or keras.models.load_model(path, compile=False)
+                model = model or saving.load_model(path)
                 size = model.inputs[0].shape[1]
                 where = [manifests.path_of(folder, photos[i]) for i in some]
                 images = np.concatenate(list(batching.file_batches(where, 64, size)))
@@ -275,11 +274,10 @@ def examine(
         the record and the refusal.
 
     Raises:
-        CatDogError: there is no such model, or it was trained on some of the photos.
+        CatDogError: the model cannot be used, or was trained on some of the photos.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CatDogError(f"{path}: no such model. Name a .keras file, or leave --model out.")
+    model = saving.load_model(path)
     photos, train = (manifests.read(folder, split) for split in manifests.SPLITS[::-1])
     known_of = {"validation": _unseen(path, photos, seen)}
     held, known = _apart(path, train, seed)
@@ -289,7 +287,6 @@ def examine(
     bank = cached_predictions(path, folder, "train", known, progress)
     labels, dog = new["labels"], new["dog"].mean(0)
     refuse = ood.fit(bank["features"], kept["features"])
-    model = keras.models.load_model(path, compile=False)
     size = model.inputs[0].shape[1]
     shown = tqdm(ood_images(size, each).items(), desc="strangers", disable=no_bar(progress))
     far = refuse.distance(new["features"])

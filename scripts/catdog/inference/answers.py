@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 
 from catdog import CatDogError
+from catdog.core.files import must_be_new
 from catdog.evaluation import ood
 from catdog.inference import prediction, web
 
@@ -97,10 +98,7 @@ class Table:
 
     def __init__(self, out: Path, files: list[str | Path], threshold: float = 0.5):
         self.out, self.part, self.done = out, out.with_name(out.name + ".part"), []
-        if out.exists():
-            raise CatDogError(f"{out} exists already and is left as it is: name another file.")
-        if not out.parent.is_dir():
-            raise CatDogError(f"{out.parent}: no such folder to write {out.name} into.")
+        must_be_new(out)
         begun = self.part.read_bytes() if self.part.exists() else b""
         text = begun.decode("utf-8", "surrogateescape")
         # the last row may be cut off, even where it looks whole

@@ -32,10 +32,7 @@ def export(model: keras.Model, out: str | Path) -> float:
             two differ by more than 1e-4; then no file is left.
     """
     out = Path(out)
-    if out.exists():
-        raise CatDogError(f"{out} exists already and is left as it is: name another file.")
-    if not out.parent.is_dir():
-        raise CatDogError(f"{out.parent}: no such folder to write {out.name} into.")
+    files.must_be_new(out)
     size = model.inputs[0].shape[1]
     pictures = np.random.default_rng(1).uniform(0, 255, (3, size, size, 3)).astype(np.float32)
     with onnxfile.quiet():

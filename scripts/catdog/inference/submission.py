@@ -70,15 +70,13 @@ def submit(
         the photos that could not be read: (id, why).
 
     Raises:
-        CatDogError: `out` exists already, the clip is not in [0, 0.5), or the source is unusable.
+        CatDogError: `out` exists or cannot be written, the clip is not in [0, 0.5), the source is
+            unusable, or not one of its photos can be read.
     """
     out = Path(out)
     if not 0 <= clip < 0.5:
         raise CatDogError(f"a clip of {clip:g}: it must be at least 0 and below 0.5.")
-    if out.exists():
-        raise CatDogError(f"{out} exists already and is left as it is: name another file.")
-    if not out.parent.is_dir():
-        raise CatDogError(f"{out.parent}: no such folder to write {out.name} into.")
+    files.must_be_new(out)
     photos, size, broken = test_photos(source), model.inputs[0].shape[1], []
 
     def read(photo):
@@ -111,4 +109,6 @@ def submit(
                     dog = min(max(float(next(dogs)), clip), 1 - clip)
                     writer.writerow((number, f"{dog:.6f}"))
             bar.update(len(some))
+        if len(broken) == len(photos):
+            raise CatDogError(f"not one photo could be read: {out} is not written. {broken[0][1]}")
     return broken

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -79,7 +80,8 @@ class _State(keras.callbacks.Callback):
         self.model.save(new / "model.keras")
         (new / "log.json").write_text(json.dumps(self.log), "utf-8")
         os.replace(new, new.with_suffix(""))
-        shutil.rmtree(self.folder / f"epoch-{epoch:04d}", ignore_errors=True)
+        # the one before stays too: a full disk or a power cut can break the newest
+        shutil.rmtree(self.folder / f"epoch-{epoch - 1:04d}", ignore_errors=True)
 
     def _optimizer(self):
         """The recipe's optimizer; with float16 Keras wraps it, to scale the loss."""
@@ -106,9 +108,60 @@ def _fingerprint(*sets) -> str:
     return digest.hexdigest()
 
 
+def _epochs(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("epoch-*") if not p.name.endswith(".part"))
+
+
 def _latest(folder: Path) -> Path | None:
-    done = sorted(p for p in folder.glob("epoch-*") if not p.name.endswith(".part"))
-    return done[-1] if done else None
+    return (_epochs(folder) or [None])[-1]
+
+
+def _read(epoch: Path) -> tuple[dict, keras.Model]:
+    """Return the log and the model of an epoch, or say which of its files is broken."""
+    file = epoch / "log.json"
+    try:
+        log = json.loads(file.read_text("utf-8"))
+        file = epoch / "kept.npz"
+        with np.load(file) as kept:
+            _ = [kept[name] for name in kept.files]  # a whole archive can be read
+        file = epoch / "model.keras"
+        return log, keras.models.load_model(file)
+    except Exception as error:
+        raise CatDogError(f"{file} is broken ({type(error).__name__})") from error
+
+
+def _resume(run: Path) -> tuple[dict, keras.Model] | None:
+    """Return the log and the model of the newest epoch that is whole; None if there is no epoch.
+
+    Newer ones, which are broken, are said and removed.
+    """
+    broken = {}
+    for epoch in reversed(_epochs(run)):
+        try:
+            found = _read(epoch)
+        except CatDogError as error:
+            broken[epoch] = error
+            continue
+        for newer, error in broken.items():
+            print(f"{error}: going on from {epoch.name}", file=sys.stderr)
+            shutil.rmtree(newer)
+        return found
+    if broken:
+        first = next(iter(broken.values()))
+        raise CatDogError(f"{first}: delete the folder {run} to train anew.") from first
+    return None
+
+
+def _must_be_same(note: Path, settings: dict) -> None:
+    try:
+        same = not note.exists() or json.loads(note.read_text("utf-8")) == settings
+    except ValueError:
+        raise CatDogError(
+            f"{note} is broken: delete the folder {note.parent} to train anew."
+        ) from None
+    if not same:
+        text = f"{note.parent} holds a run with other settings. Name another folder for this."
+        raise CatDogError(text)
 
 
 class _Stop(keras.callbacks.Callback):
@@ -153,8 +206,8 @@ def train(
         (all cores added up, which other work and pauses do not change), the best epoch.
 
     Raises:
-        CatDogError: a loss becomes infinite or not a number (the epochs before are kept), or
-            another program is training in the folder.
+        CatDogError: a loss becomes infinite or not a number (the epochs before are kept), another
+            program is training in the folder, or its files are broken in the two newest epochs.
     """
     recipe = recipes.with_native_precision(recipe)
     chosen = distribution.choose(devices, recipe.batch_size)
@@ -178,22 +231,19 @@ def train(
     policy = keras.config.dtype_policy()
     with contextlib.ExitStack() as undo:
         undo.enter_context(files.lock(run / ".lock", "training"))
-        if note.exists() and json.loads(note.read_text("utf-8")) != settings:
-            text = f"{run} holds a run with other settings. Name another folder for this."
-            raise CatDogError(text)
+        _must_be_same(note, settings)
         files.write(note, json.dumps(settings, indent=1))
         undo.callback(keras.config.set_dtype_policy, policy)
         undo.enter_context(distribution.strategy_scope(chosen))
         keras.config.set_dtype_policy(recipe.precision)
-        last = _latest(run)
-        if last is None:
+        found = _resume(run)
+        if found is None:
             keras.utils.set_random_seed(seed)
             model, epoch, optimizer = build(), 0, None
             log = {"history": {}, "seconds": [], "cpu_seconds": []}
             log |= {"best_loss": math.inf, "best_epoch": 0, "wait": 0}
         else:
-            log = json.loads((last / "log.json").read_text("utf-8"))
-            model = keras.models.load_model(last / "model.keras")
+            log, model = found
             epoch, optimizer = len(log["seconds"]), model.optimizer
         optimizers.compile_model(model, recipe, steps, optimizer, weighted=bool(chosen))
         stopped = recipe.patience is not None and log["wait"] > recipe.patience
