@@ -14,7 +14,7 @@ class Output(click.Path):
     """A file that is written when the work is done: whether it can be is seen before."""
 
     def convert(self, value, param, ctx) -> Path:
-        path = super().convert(value, param, ctx)
+        path = Path(str(super().convert(value, param, ctx)))
         files.must_be_writable(path)
         return path
 

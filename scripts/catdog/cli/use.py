@@ -47,7 +47,7 @@ def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> in
     from catdog.inference import answers, prediction
     from catdog.models import saving
 
-    left_out = Counter()
+    left_out: Counter[str] = Counter()
     files = list(prediction.photos_in(photos, left_out))
     table = answers.Table(csv, files, threshold) if csv else None
     done = table.done if table else []
@@ -80,9 +80,9 @@ def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> in
     if table:
         note(f"{csv}: {n:,} photos")
     if n > 1 or failed:
-        left_out = f", {failed:,} could not be read" if failed else ""
+        unread = f", {failed:,} could not be read" if failed else ""
         many = "photo" if n == 1 else "photos"
-        note(f"{n:,} {many}, {len(left) / seconds:.0f} images/s{left_out}")
+        note(f"{n:,} {many}, {len(left) / seconds:.0f} images/s{unread}")
     return int(bool(failed))
 
 
