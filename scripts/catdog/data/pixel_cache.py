@@ -81,8 +81,12 @@ def _megabytes(n: int) -> str:
 
 
 def _decoding() -> str:
-    """What the pixels depend on beside the photos: Pillow, OpenCV and the module that uses them."""
-    code = hashlib.sha256(inspect.getsource(imaging).encode()).hexdigest()[:10]
+    """What the pixels depend on beside the photos: Pillow, OpenCV and the functions that use them.
+
+    What only decides which photos are refused is not among them.
+    """
+    parts = (imaging.decode, imaging.resize, imaging.pixels_of, imaging._decoded)
+    code = hashlib.sha256("".join(map(inspect.getsource, parts)).encode()).hexdigest()[:10]
     return f"Pillow {PIL.__version__}, OpenCV {cv2.__version__}, {code}"
 
 
