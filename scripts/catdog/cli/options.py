@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ class Output(click.Path):
     """A file that is written when the work is done: whether it can be is seen before."""
 
     def convert(self, value, param, ctx) -> Path:
-        path = Path(str(super().convert(value, param, ctx)))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         files.must_be_writable(path)
         return path
 
