@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -38,6 +39,15 @@ def note(text: object) -> None:
     """Print what is no result: -q leaves it out."""
     if not settings().quiet:
         say(text)
+
+
+def keep_record(path: Path | None, found: dict) -> None:
+    """Write what was found as a record, where one is asked for."""
+    from catdog.core import recording
+
+    if path:
+        recording.write(path, found)
+        note(f"{path}: the record")
 
 
 def document(found: object, indent: int | None = 1) -> None:

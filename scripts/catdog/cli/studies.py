@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from catdog.cli import options
-from catdog.cli.output import load_keras, note, say
+from catdog.cli.output import keep_record, load_keras, say
 from catdog.core import choices
 
 
@@ -24,7 +24,6 @@ def experiment(names, listing, scale, seeds, force, record: Path | None) -> None
     NAME is an experiment's, see --list; default: all.
     """
     load_keras()
-    from catdog.core import recording
     from catdog.studies import ablation
 
     if listing:
@@ -33,9 +32,7 @@ def experiment(names, listing, scale, seeds, force, record: Path | None) -> None
         return
     found = ablation.run(names, scale, seeds, force=force)
     say(ablation.table(found))
-    if record:
-        recording.write(record, found)
-        note(f"{record}: the record")
+    keep_record(record, found)
 
 
 @click.command(cls=options.Command)
@@ -59,11 +56,8 @@ def experiment(names, listing, scale, seeds, force, record: Path | None) -> None
 def search(scale, minutes, ways, seeds, seed, record: Path | None) -> None:
     """Search for good settings, with a budget; resumes."""
     load_keras()
-    from catdog.core import recording
     from catdog.studies import search as studies
 
     found = studies.run(scale, ways, minutes, seeds, first=seed)
     say(studies.table(found))
-    if record:
-        recording.write(record, found)
-        note(f"{record}: the record")
+    keep_record(record, found)

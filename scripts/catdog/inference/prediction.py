@@ -148,7 +148,8 @@ def stream(
 
     Args:
         files: paths or web addresses.
-        refuse: what to refuse strange pictures with: they are yielded with a `Neither`.
+        refuse: what to refuse strange pictures with: they are yielded with an
+            `OutOfDistribution`.
     """
     size = model.inputs[0].shape[1]
 

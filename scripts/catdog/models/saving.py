@@ -11,6 +11,9 @@ import numpy as np
 from catdog import CatDogError
 from catdog.core import files, paths
 
+DEFAULT = paths.MODELS / "cat_dog_efficientnet.keras"
+SIZE = 160  # of the photos for a model that takes any
+
 
 def save_small(model: keras.Model, path: str | Path) -> None:
     """Save a model with weights rounded to float16, compressed: about half the size.
@@ -29,12 +32,6 @@ def save_small(model: keras.Model, path: str | Path) -> None:
         with zipfile.ZipFile(whole) as old, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as new:
             for item in old.infolist():
                 new.writestr(item.filename, old.read(item), compresslevel=9)
-
-
-DEFAULT = paths.MODELS / "cat_dog_efficientnet.keras"
-
-
-SIZE = 160  # of the photos for a model that takes any
 
 
 def load_model(path: str | Path | None = None) -> keras.Model:
