@@ -1,8 +1,11 @@
 """Shared fixtures."""
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 
@@ -10,6 +13,17 @@ import pytest
 from pictures import jpeg
 
 LONGEST = ("test_processors.py", "test_devices.py", "test_notebooks.py")  # each takes minutes
+
+
+def pytest_configure(config):
+    """Keep what tests compute out of the reader's features/: one folder for all their processes."""
+    if "CATDOG_FEATURES" not in os.environ:
+        os.environ["CATDOG_FEATURES"] = config.made_features = tempfile.mkdtemp("-features")
+
+
+def pytest_unconfigure(config):
+    if made := getattr(config, "made_features", None):
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):

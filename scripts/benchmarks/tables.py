@@ -16,7 +16,6 @@ from benchmarks import scaling, time_to_accuracy, ways
 from catdog.book import execute
 from catdog.core import files, hardware, paths, recording
 from catdog.evaluation import reported
-from catdog.models import saving
 
 PAGES = (
     paths.ROOT / "README.md",
@@ -56,7 +55,7 @@ TEMPLATES.globals |= {
     "article_says": time_to_accuracy.article_says,
     "calibration": reported.calibration,
     "memory_a_photo": scaling.memory_a_photo,
-    "model": saving.DEFAULT,
+    "model": paths.DEFAULT_MODEL,
     "record_of": lambda path: json.loads(path.with_suffix(".json").read_text("utf-8")),
     "residual": paths.MODELS / "cat_dog_residual.keras",
     "rows_of_growth": scaling.rows,

@@ -20,10 +20,10 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 _FOR_CHAPTERS = {
     "core": "distribution hardware paths recording",
     "data": "augmentation batching imaging loading manifests organizing pixel_cache sources",
-    "models": "backbones features networks saving",
+    "models": "backbones export features networks saving",
     "evaluation": "attribution metrics ood reported statistics",
     "training": "config loop optimizers recipes transfer",
-    "inference": "export prediction serve submission",
+    "inference": "classifier prediction serve submission",
     "studies": "ablation search",
     "book": "plots",
 }
@@ -32,6 +32,8 @@ _ROOM = {name: room for room, names in _FOR_CHAPTERS.items() for name in names.s
 
 def __getattr__(name: str):
     """Import a module that chapters use when it is first asked for: some take seconds."""
+    if name == "Classifier":
+        return importlib.import_module("catdog.inference.classifier").Classifier
     if name not in _ROOM:
         raise AttributeError(f"module 'catdog' has no attribute {name!r}")
     return importlib.import_module(f"catdog.{_ROOM[name]}.{name}")

@@ -6,15 +6,14 @@ import shutil
 import pytest
 
 from catdog.core import paths
-from catdog.evaluation import ood
 from catdog.inference import serve
-from catdog.models import saving
+from catdog.inference.classifier import Classifier
 
 
 @pytest.fixture(scope="session")
 def address():
     """The server in this process, with the smaller of the shipped models."""
-    model = saving.load_model(paths.MODELS / "cat_dog_cnn.keras")
+    model = Classifier(paths.MODELS / "cat_dog_cnn.keras")
     with serve.running(model) as address:
         yield address
 
@@ -22,8 +21,7 @@ def address():
 @pytest.fixture(scope="session")
 def default_address():
     """The same with the model that `catdog serve` uses, and its refusal."""
-    model = saving.load_model()
-    with serve.running(model, ood.load(saving.DEFAULT)) as address:
+    with serve.running(Classifier()) as address:
         yield address
 
 

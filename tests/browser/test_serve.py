@@ -21,6 +21,7 @@ from PIL import Image
 
 from catdog.core import paths
 from catdog.inference import prediction, serve
+from catdog.inference.classifier import Classifier
 from catdog.models import saving
 
 
@@ -177,20 +178,20 @@ def test_a_taken_port_is_explained(address, capfd):
 
 def test_a_full_queue_says_so_at_once_and_loses_nobody(monkeypatch):
     monkeypatch.setattr(serve, "WAITING", 2)
-    busy, go, answer = threading.Event(), threading.Event(), prediction.answer
+    busy, go, answer = threading.Event(), threading.Event(), Classifier.ask
 
     def slow(*args):
         busy.set()
         assert go.wait(60)
         return answer(*args)
 
-    model = saving.load_model(paths.MODELS / "cat_dog_cnn.keras")
+    model = Classifier(paths.MODELS / "cat_dog_cnn.keras")
     with serve.running(model) as address, ThreadPoolExecutor(7) as pool:
 
         def ask():
             return httpx.post(f"{address}/predict?heat=0", content=jpeg(), timeout=60)
 
-        monkeypatch.setattr(prediction, "answer", slow)
+        monkeypatch.setattr(Classifier, "ask", slow)
         try:
             first = pool.submit(ask)
             assert busy.wait(60)

@@ -12,7 +12,7 @@ import pytest
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.core import paths
-from catdog.inference import export
+from catdog.models import export
 
 
 def test_equal_for_any_batch_named_and_quiet(small_model, tmp_path, capfd):
@@ -21,9 +21,10 @@ def test_equal_for_any_batch_named_and_quiet(small_model, tmp_path, capfd):
     said = capfd.readouterr()
     assert said.out.startswith(f"{out}: ") and said.out.count("\n") == 1
     runtime = export.session(out)
-    (photo,), (answer,) = runtime.get_inputs(), runtime.get_outputs()
+    (photo,), (answer, features) = runtime.get_inputs(), runtime.get_outputs()
     assert (photo.name, photo.type, photo.shape) == ("photo", "tensor(float)", ["batch", 24, 24, 3])
     assert answer.name == "probabilities" and answer.shape == ["batch", 2]
+    assert features.name == "features" and features.shape == ["batch", 64]
     keras_model = keras.models.load_model(small_model)
     for n in (1, 5):
         x = np.random.default_rng(n).uniform(0, 255, (n, 24, 24, 3)).astype(np.float32)
@@ -38,8 +39,8 @@ def test_equal_for_any_batch_named_and_quiet(small_model, tmp_path, capfd):
 def test_a_file_that_differs_is_not_kept(small_model, tmp_path, monkeypatch):
     write = export._write
 
-    def wrong(model, path):
-        write(keras.models.clone_model(model), path)
+    def wrong(model, *more):
+        write(keras.models.clone_model(model), *more)
 
     monkeypatch.setattr(export, "_write", wrong)
     with pytest.raises(CatDogError, match="differ by"):

@@ -2,9 +2,15 @@
 
 import csv
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
+import onnx
 import pytest
 import skimage.data
 from pictures import jpeg
@@ -12,9 +18,12 @@ from PIL import Image
 
 from catdog import CatDogError
 from catdog.cli.main import main
+from catdog.core import files, paths
 from catdog.data import imaging
+from catdog.evaluation import attribution
 from catdog.inference import prediction
-from catdog.models import networks, saving
+from catdog.inference.classifier import Classifier
+from catdog.models import export, networks, runtime, saving
 
 
 @pytest.fixture
@@ -37,12 +46,12 @@ def folder(tmp_path):
 
 
 def test_a_folder_in_order_with_the_broken_one_set_aside(model, folder):
-    found = list(prediction.stream(saving.load_model(model), prediction.photos_in([folder])))
-    assert [path.name for path, _ in found[:3]] == ["broken.jpg", "000.jpg", "001.jpg"]
-    assert isinstance(found[0][1], CatDogError) and len(found) == 71
-    one = prediction.read_photo(found[5][0], 24)
-    alone = prediction.predict(saving.load_model(model), [one])[0]
-    assert np.isclose(found[5][1], alone, atol=1e-5)
+    found = list(Classifier(model).stream(prediction.photos_in([folder])))
+    assert [Path(one.photo).name for one in found[:3]] == ["broken.jpg", "000.jpg", "001.jpg"]
+    assert "is no photo" in found[0].error and found[0].dog is None and len(found) == 71
+    photos = np.stack([prediction.read_photo(one.photo, 24) for one in found[1:]])
+    wanted = saving.load_model(model).predict(photos, verbose=0)[:, 1]
+    np.testing.assert_allclose([one.dog for one in found[1:]], wanted, atol=1e-5)
 
 
 def test_csv_speed_and_exit_status(model, folder, tmp_path, capsys):
@@ -157,6 +166,87 @@ def test_a_model_for_any_size_gets_photos_of_160_pixels(tmp_path):
 
 
 def test_the_model_that_ships_is_sought_in_the_projects_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "DEFAULT", tmp_path / "models" / "cat_dog_efficientnet.keras")
+    monkeypatch.setattr(paths, "DEFAULT_MODEL", tmp_path / "models" / "cat_dog_efficientnet.keras")
     with pytest.raises(CatDogError, match="Set CATDOG_HOME to the project's folder"):
         saving.load_model()
+
+
+def test_a_model_that_ships_is_not_made_ready_anew_and_no_tensorflow_is_loaded(tmp_path):
+    (tmp_path / "cat.jpg").write_bytes(jpeg(1))
+    code = (
+        "import sys; from catdog import Classifier; print(Classifier().predict(sys.argv[1]).dog);"
+        "assert not {'keras', 'tensorflow', 'sklearn', 'jax'} & set(sys.modules), sys.modules"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "cat.jpg")]
+    environment = {**os.environ, "CATDOG_FEATURES": str(tmp_path / "features")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert 0 <= float(done.stdout) <= 1 and not done.stderr
+    assert not (tmp_path / "features").exists()
+
+
+def test_the_onnx_file_that_ships_is_of_the_model_that_ships():
+    shipped = runtime.load()
+    assert shipped.engine == "onnxruntime"
+    assert shipped.sha256 == files.sha256(paths.DEFAULT_MODEL)
+    photos = np.stack([prediction.read_photo(jpeg(i), shipped.size) for i in range(3)])
+    found = shipped(photos)
+    wanted = saving.load_model().predict(photos, verbose=0)[:, 1]
+    np.testing.assert_allclose(found.dog, wanted, atol=1e-2)  # weights of 16 bits
+
+
+def test_heat_is_grad_cam_before_it_is_cut_off(tmp_path):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([*network(end=None).layers, keras.layers.Activation("softmax")])
+    export.export(model, tmp_path / "one.onnx")
+    photo = prediction.read_photo(skimage.data.chelsea(), 24)
+    (heat,) = runtime.load(tmp_path / "one.onnx")(photo[None]).heat
+    for label, part in ((0, -heat), (1, heat)):
+        wanted = attribution.grad_cam(model, photo, label)
+        part = cv2.resize(np.maximum(part, 0), (24, 24), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_allclose(part / max(part.max(), 1e-12), wanted, atol=1e-4)
+
+
+def test_what_cannot_be_exported_is_run_by_keras(model, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise ValueError("no such operator")
+
+    monkeypatch.setattr(export, "export", fail)
+    photo = prediction.read_photo(jpeg(1), 24)[None]
+    left = runtime.load(model)
+    assert left.engine == "keras" and "no such operator" in capsys.readouterr().err
+    monkeypatch.undo()
+    made = runtime.load(model)
+    assert made.engine == "onnxruntime"
+    for mirror in (False, True):
+        one, other = left(photo, mirror), made(photo, mirror)
+        np.testing.assert_allclose(one.dog, other.dog, atol=1e-5)
+        np.testing.assert_allclose(one.features, other.features, atol=1e-4)
+
+
+def test_a_damaged_copy_is_made_anew_and_another_file_beside_is_left(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
+    model.with_suffix(".onnx").write_bytes(b"somebody's")
+    assert runtime.load(model).engine == "onnxruntime"
+    (made,) = (tmp_path / "features").glob("*.onnx")
+    made.write_bytes(made.read_bytes()[:1000])
+    assert runtime.load(model).engine == "onnxruntime" and made.stat().st_size > 1000
+    assert model.with_suffix(".onnx").read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", None])
+def test_a_file_that_is_no_onnx_of_ours_is_refused_in_a_sentence(content, tmp_path, capsys):
+    path, photo = tmp_path / "other.onnx", tmp_path / "1.jpg"
+    photo.write_bytes(jpeg(1))
+    if content is None:  # an ONNX file of something else
+        inner = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3])
+        outer = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 3])
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("Relu", ["x"], ["y"])], "other", [inner], [outer]
+        )
+        onnx.save(onnx.helper.make_model(graph, ir_version=10), path)
+    else:
+        path.write_bytes(content)
+    assert main(["predict", str(photo), "--model", str(path)]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"catdog: {path} ") and said.err.count("\n") == 1 and not said.out

@@ -14,7 +14,7 @@ from catdog.cli.main import main
 from catdog.core import paths
 from catdog.data import download, manifests
 from catdog.evaluation import examination, metrics, ood
-from catdog.models import networks, provenance, saving
+from catdog.models import networks, provenance
 from catdog.training import transfer
 
 
@@ -54,7 +54,7 @@ def test_drawn_strangers_are_the_same_each_time_and_differ():
 
 
 def test_the_shipped_refusal_keeps_the_cat_and_refuses_the_coffee(tmp_path, capsys):
-    assert ood.detector_path(saving.DEFAULT).stat().st_size < 200_000
+    assert ood.detector_path(paths.DEFAULT_MODEL).stat().st_size < 200_000
     files = []
     for name in ("chelsea", "coffee", "text"):
         files.append(str(tmp_path / f"{name}.png"))
@@ -74,7 +74,7 @@ def test_the_shipped_refusal_keeps_the_cat_and_refuses_the_coffee(tmp_path, caps
 
 def test_the_record_and_the_shipped_refusal_belong_together():
     record = json.loads((paths.MODELS / "records" / "evaluate-efficientnet.json").read_text())
-    known = ood.load(saving.DEFAULT)
+    known = ood.load(paths.DEFAULT_MODEL)
     assert record["refusal"]["threshold"] == pytest.approx(known.threshold)
     assert record["refusal"]["bank"] == len(known.bank)
     assert record["refusal"]["kept"] > 0.98
@@ -103,12 +103,8 @@ def test_evaluate_writes_a_record_and_a_refusal_that_can_be_used(small, tmp_path
     assert [row["n"] for row in record["slices"] if row["slice"] in ("cats", "dogs")] == [12, 12]
     assert {row["kind"] for row in record["refusal"]["strangers"]} >= set(ood.KINDS)
     assert ood.load(path).threshold == pytest.approx(record["refusal"]["threshold"])
-    asked = []
-    monkeypatch.setattr(
-        ood,
-        "predict_with_features",
-        lambda model, images, ask=ood.predict_with_features: asked.append(1) or ask(model, images),
-    )
+    asked, ask = [], examination._both
+    monkeypatch.setattr(examination, "_both", lambda *args: asked.append(1) or ask(*args))
     chunks = sorted((tmp_path / "features").rglob("0*.npz"))
     chunks[0].unlink()
     again, _ = examination.examine(path, folder)

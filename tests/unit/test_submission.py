@@ -9,6 +9,7 @@ from pictures import jpeg
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.inference import prediction, submission
+from catdog.inference.classifier import Classifier
 from catdog.models import saving
 
 
@@ -48,11 +49,10 @@ def test_a_folder_gives_the_probabilities_of_the_photos_themselves(small_model, 
     folder.mkdir()
     for i in range(1, 6):
         (folder / f"{i}.jpg").write_bytes(jpeg(i))
-    loaded = saving.load_model(small_model)
     out = tmp_path / "out.csv"
-    assert submission.submit(loaded, folder, out, clip=0, batch_size=2, progress=False) == []
+    assert submission.submit(Classifier(small_model), folder, out, clip=0, progress=False) == []
     photos = [prediction.read_photo(folder / f"{i}.jpg", 24) for i in range(1, 6)]
-    wanted = prediction.predict(loaded, photos)
+    wanted = prediction.predict(saving.load_model(small_model), photos)
     given = [float(row["label"]) for row in csv.DictReader(out.open())]
     assert given == pytest.approx(wanted.tolist(), abs=2e-5)
     assert len(set(given)) == 5
@@ -78,7 +78,7 @@ def test_an_entry_that_is_damaged_gets_a_half(small_model, tmp_path):
     at = blob.index(b"test1/2.jpg") + len("test1/2.jpg")
     blob[at : at + 40] = b"\xff" * 40
     path.write_bytes(blob)
-    loaded, out = saving.load_model(small_model), tmp_path / "out.csv"
+    loaded, out = Classifier(small_model, reject=False), tmp_path / "out.csv"
     ((number, why),) = submission.submit(loaded, path, out, progress=False)
     assert number == 2 and why.startswith("test1/2.jpg cannot be read (")
     assert why.endswith("The archive is damaged: get it again.")
@@ -86,7 +86,7 @@ def test_an_entry_that_is_damaged_gets_a_half(small_model, tmp_path):
 
 
 def test_what_cannot_be_used(small_model, make_zip, tmp_path):
-    loaded, out = saving.load_model(small_model), tmp_path / "out.csv"
+    loaded, out = Classifier(small_model, reject=False), tmp_path / "out.csv"
     with pytest.raises(CatDogError, match="no photo named by a number"):
         submission.submit(loaded, make_zip({"train/cat.1.jpg": jpeg(1)}), out)
     with pytest.raises(CatDogError, match="two photos have the number 1"):

@@ -108,7 +108,7 @@ def test_the_command_records_what_the_features_cost(folder, capsys):
     assert record["extraction"]["n"] == 32 and record["extraction"][
         "way"
     ] == features.compute_precision(NAME)
-    assert "validation_flip" not in record and "validation_flip" not in record["file"]
+    assert "validation_flip" not in record
     assert record["file"]["validation"]["n"] == record["validation"]["n"] == 8
     assert len(list(paths.FEATURES.iterdir())) == 2  # no mirror images
     assert "mirror" not in capsys.readouterr().out

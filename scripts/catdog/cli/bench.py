@@ -231,7 +231,7 @@ def gpu(data: Path, device: str, run, record, **how) -> dict:
 def export(model: Path | None, rounds: int, record: Path | None) -> dict:
     """The ONNX file in onnxruntime beside Keras."""
     load_keras()
-    from catdog.inference import export as onnx
+    from benchmarks import onnx_speed as onnx
 
     found = onnx.speed(model, rounds)
     say(onnx.summary(found))

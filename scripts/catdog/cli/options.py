@@ -115,7 +115,14 @@ scale_or_environment = click.option(
     type=click.Choice(["sample", "full"]),
     show_default="the environment variable SCALE, or sample",
 )
-model = click.option("--model", type=PATH, help="a .keras file", show_default="the one that ships")
+model = click.option(
+    "--model", type=PATH, help="a .keras or .onnx file", show_default="the one that ships"
+)
+mirror = click.option(
+    "--mirror",
+    is_flag=True,
+    help="average the answers to a photo and to its mirror image: twice the work",
+)
 record = click.option("--record", type=OUTPUT, help="write a record to this file")
 
 

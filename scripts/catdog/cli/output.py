@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from catdog import CatDogError
+from catdog.core import starting
 
 
 @dataclass
@@ -86,55 +85,5 @@ def reports(command):
 
 
 def load_keras(networks: bool = True) -> None:
-    """Import Keras and its backend without their greetings, which no setting turns off.
-
-    Args:
-        networks: whether the command has to do with them; to read photos, any settings of Keras do.
-
-    Raises:
-        CatDogError: Keras has settings that it, or the project, cannot work with.
-    """
-    verbose = settings().verbose
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
-    if not networks:
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    quiet = contextlib.nullcontext() if verbose or "keras" in sys.modules else _no_stderr()
-    try:
-        with quiet:
-            import keras
-    except (AssertionError, ImportError, ValueError) as error:
-        raise CatDogError(f"Keras does not start ({error}). {_advice()}") from error
-    if not networks:
-        return
-    wanted = {"image_data_format": "channels_last", "floatx": "float32"}
-    for name, value in wanted.items():
-        if (found := getattr(keras.config, name)()) != value:
-            raise CatDogError(f'Keras is set to "{name}": "{found}". {_advice(name, value)}')
-
-
-@contextlib.contextmanager
-def _no_stderr():
-    """Within this context nothing reaches stderr, from libraries in C either."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def _advice(name: str = "backend", value: str = "tensorflow") -> str:
-    """Say where a setting of Keras is changed."""
-    chosen = os.environ.get("KERAS_BACKEND")
-    if name == "backend" and chosen and chosen != value:
-        return (
-            f"The environment variable KERAS_BACKEND is {chosen}: set it to {value}, or unset it."
-        )
-    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
-    file = os.path.join(home, "keras.json")
-    if name == "backend" and not os.path.exists(file):
-        return "Install the packages again, as the README says."
-    return f'Write "{name}": "{value}" in {file}, or remove that file.'
+    """Import Keras, see `starting.load_keras`; with -v TensorFlow says what it does."""
+    starting.load_keras(networks, settings().verbose)

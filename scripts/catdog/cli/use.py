@@ -25,7 +25,8 @@ from catdog.core import choices, paths
     default=0.5,
     help="the probability of dog from which dog is said",
 )
-@options.number("--batch-size", default=64, help="photos at a time")
+@options.mirror
+@options.number("--batch-size", default=16, help="photos at a time")
 @click.option(
     "--csv",
     type=options.PATH,
@@ -33,26 +34,23 @@ from catdog.core import choices, paths
 )
 @options.no_reject
 @output.json_option
-def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> int:
+def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_json) -> int:
     """Say whether photos show a cat or a dog.
 
     PHOTOS are photos, folders of photos, or web addresses. With --json a line of JSON for each.
     """
     if csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
-    load_keras()
     from tqdm.auto import tqdm
 
-    from catdog.evaluation import ood
     from catdog.inference import answers, prediction
-    from catdog.models import saving
+    from catdog.inference.classifier import Classifier
 
     left_out: Counter[str] = Counter()
     files = list(prediction.photos_in(photos, left_out))
     table = answers.Table(csv, files, threshold) if csv else None
     done = table.done if table else []
-    loaded = saving.load_model(model)
-    refuse = None if no_reject else ood.load(model or saving.DEFAULT)
+    classifier = Classifier(model, reject=not no_reject, mirror=mirror, threshold=threshold)
     failed, started = sum(not row[1] for row in done), time.perf_counter()
     shown = len(files) > 1 and sys.stderr.isatty()
     with (
@@ -60,7 +58,7 @@ def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> in
         tqdm(total=len(files), initial=len(done), unit="photo", disable=no_bar(shown)) as bar,
     ):
         left = files[len(done) :]
-        for one in answers.stream(loaded, left, threshold, batch_size, refuse):
+        for one in classifier.stream(left, batch_size):
             failed += bool(one.error)
             with tqdm.external_write_mode(sys.stdout):
                 if one.error and not as_json:
@@ -96,16 +94,17 @@ def predict(photos, model, threshold, batch_size, csv, no_reject, as_json) -> in
     help="be no surer than this, see the model's record",
 )
 @options.model
-def submit(source: Path, out: Path, clip: float, model: Path | None) -> int:
+@options.mirror
+def submit(source: Path, out: Path, clip: float, model: Path | None, mirror: bool) -> int:
     """Write the file that Kaggle's competition asks for.
 
     SOURCE is Kaggle's test archive, or a folder.
     """
-    load_keras()
     from catdog.inference import submission
-    from catdog.models import saving
+    from catdog.inference.classifier import Classifier
 
-    broken = submission.submit(saving.load_model(model), source, out, clip)
+    classifier = Classifier(model, reject=False, mirror=mirror)
+    broken = submission.submit(classifier, source, out, clip)
     for _, why in broken:
         click.echo(f"catdog: {why} It got 0.5.", err=True)
     note(f"{out}: ready to be uploaded. It was clipped to {clip:g} … {1 - clip:g}.")
@@ -137,9 +136,8 @@ def evaluate(model, data: Path, seen: bool, record, refusal) -> dict:
     load_keras()
     from catdog.core import recording
     from catdog.evaluation import examination, ood
-    from catdog.models import saving
 
-    path = model or saving.DEFAULT
+    path = model or paths.DEFAULT_MODEL
     found, refuse = examination.examine(path, data, seen=seen)
     say(examination.summary(found))
     out = record or paths.RUNS / f"evaluate-{Path(path).stem}" / "record.json"
@@ -153,16 +151,17 @@ def evaluate(model, data: Path, seen: bool, record, refusal) -> dict:
 @click.command(cls=options.Command)
 @click.argument("out", type=options.OUTPUT)
 @options.model
-def export(out: Path, model: Path | None) -> None:
+@click.option("--half", is_flag=True, help="keep the weights in 16 bits: half the size")
+def export(out: Path, model: Path | None, half: bool) -> None:
     """Write a model as ONNX, for other programs.
 
     OUT is a new file, such as cat_dog.onnx.
     """
     load_keras()
-    from catdog.inference import export as onnx
+    from catdog.models import export as onnx
     from catdog.models import saving
 
-    difference = onnx.export(saving.load_model(model), out)
+    difference = onnx.export(saving.load_model(model), out, half, model or paths.DEFAULT_MODEL)
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, equal to {difference:.1g}")
 
 
@@ -172,7 +171,7 @@ def export(out: Path, model: Path | None) -> None:
 @options.no_reject
 def serve(port: int, model: Path | None, no_reject: bool) -> None:
     """A page on this computer to drop photos on."""
-    load_keras()
     from catdog.inference import serve as page
+    from catdog.inference.classifier import Classifier
 
-    page.serve(model, port, refuse=not no_reject)
+    page.serve(Classifier(model, reject=not no_reject), port)

@@ -15,7 +15,7 @@ from catdog import CatDogError, no_bar
 from catdog.core import files, paths
 from catdog.data import batching, imaging, loading, manifests, synthetic
 from catdog.evaluation import calibration, metrics, ood, statistics
-from catdog.models import provenance, saving
+from catdog.models import provenance, runtime
 
 CHUNK = 256
 
@@ -109,13 +109,13 @@ def cached_predictions(
         places: which photos of the split, as positions in its manifest; by default all.
 
     Returns:
-        "dog" (2, n), "features" (n, c), as `ood.predict_with_features` gives them; "brightness"
-        (n,), the mean pixel, 0 to 255; "labels" (n,).
+        "dog" (2, n), the probabilities of the photos and of their mirror images; "features" (n, c)
+        of the photos; "brightness" (n,), the mean pixel, 0 to 255; "labels" (n,).
     """
     photos = manifests.read(folder, split)
     places = np.arange(len(photos)) if places is None else np.asarray(places)
     about = (
-        files.sha256(path),
+        f"upright {files.sha256(path)}",
         manifests.metadata(folder)["manifest_sha256"],
         split,
         places.tolist(),
@@ -128,11 +128,10 @@ def cached_predictions(
         for at in range(0, len(places), CHUNK):
             some, file = places[at : at + CHUNK], kept / f"{at:06d}.npz"
             if not file.exists():
-                model = model or saving.load_model(path)
-                size = model.inputs[0].shape[1]
+                model = model or runtime.load(path)
                 where = [manifests.path_of(folder, photos[i]) for i in some]
-                images = np.concatenate(list(batching.file_batches(where, 64, size)))
-                dog, features = ood.predict_with_features(model, images)
+                images = np.concatenate(list(batching.file_batches(where, 64, model.size)))
+                dog, features = _both(model, images)
                 bright = images.mean((1, 2, 3), dtype=np.float64)
                 with files.atomic_write(file) as part:
                     np.savez(part, dog=dog, features=features, brightness=bright)
@@ -146,6 +145,18 @@ def cached_predictions(
         "brightness": np.concatenate([f["brightness"] for f in found]),
         "labels": labels,
     }
+
+
+def _both(model: runtime.Runtime, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ask about photos and their mirror images: probabilities of dog (2, n), and features (n, c).
+
+    Raises:
+        CatDogError: the model has no dense layer to take features from.
+    """
+    plain, mirrored = model(images), model(images[:, :, ::-1])
+    if plain.features is None:
+        raise CatDogError(f"{model.path} has no dense layer at its end to take features from.")
+    return np.stack([plain.dog, mirrored.dog]), plain.features
 
 
 def ood_images(size: int, each: int = 60) -> dict[str, np.ndarray]:
@@ -165,10 +176,12 @@ def ood_images(size: int, each: int = 60) -> dict[str, np.ndarray]:
 
 def _kept(path, kind, model, pictures):
     """The answers to pictures, kept in `features/` too: they do not change with the data set."""
-    digest = hashlib.sha256(path.read_bytes() + np.ascontiguousarray(pictures).tobytes())
+    digest = hashlib.sha256(
+        b"upright" + path.read_bytes() + np.ascontiguousarray(pictures).tobytes()
+    )
     file = paths.FEATURES / f"{kind.replace(' ', '-')}-{path.stem}-{digest.hexdigest()[:12]}.npz"
     if not file.exists():
-        dog, features = ood.predict_with_features(model, pictures)
+        dog, features = _both(model, pictures)
         with files.atomic_write(file) as part:
             np.savez(part, dog=dog, features=features)
     with np.load(file) as chunk:
@@ -223,7 +236,7 @@ def _calibrated(by_labels, by_dog, labels: np.ndarray, dog: np.ndarray) -> dict:
 
 def _strange(refuse, far: np.ndarray, dog: np.ndarray, theirs, features) -> dict:
     """Tell strangers from photos, by their distance, and by how unsure the model is of them."""
-    theirs, distance = theirs.mean(0), refuse.distance(features)
+    theirs, distance = theirs[0], refuse.distance(features)
     truth = np.repeat((0, 1), (len(far), len(distance)))
     unsure = -np.abs(np.concatenate([dog, theirs]) - 0.5)
     return {
@@ -277,7 +290,7 @@ def examine(
         CatDogError: the model cannot be used, or was trained on some of the photos.
     """
     path = Path(path)
-    model = saving.load_model(path)
+    model = runtime.load(path)
     photos, train = (manifests.read(folder, split) for split in manifests.SPLITS[::-1])
     known_of = {"validation": _unseen(path, photos, seen)}
     held, known = _apart(path, train, seed)
@@ -285,10 +298,9 @@ def examine(
     new = cached_predictions(path, folder, "validation", progress=progress)
     kept = cached_predictions(path, folder, "train", held, progress)
     bank = cached_predictions(path, folder, "train", known, progress)
-    labels, dog = new["labels"], new["dog"].mean(0)
+    labels, dog = new["labels"], new["dog"][0]
     refuse = ood.fit(bank["features"], kept["features"])
-    size = model.inputs[0].shape[1]
-    shown = tqdm(ood_images(size, each).items(), desc="strangers", disable=no_bar(progress))
+    shown = tqdm(ood_images(model.size, each).items(), desc="strangers", disable=no_bar(progress))
     far = refuse.distance(new["features"])
     rows = [
         {"kind": kind, **_strange(refuse, far, dog, *_kept(path, kind, model, pictures))}
@@ -298,11 +310,11 @@ def examine(
         "what": f"catdog evaluate --model {path.name}",
         "dataset": manifests.reference(folder),
         "seen": known_of,
-        "model": {"file": path.name, "parameters": model.count_params(), "size": size},
-        "validation": metrics.measure(labels, new["dog"][0]),
-        "validation_flip": metrics.measure(labels, dog),
+        "model": {"file": path.name, "size": model.size, "engine": model.engine},
+        "validation": metrics.measure(labels, dog),
+        "validation_flip": metrics.measure(labels, new["dog"].mean(0)),
         "reliability": reliability(labels, dog),
-        **_calibrated(kept["labels"], kept["dog"].mean(0), labels, dog),
+        **_calibrated(kept["labels"], kept["dog"][0], labels, dog),
         "slices": slice_metrics(labels, dog, _groups(photos, new["brightness"])),
         "refusal": {**_refused(refuse, far, (dog >= 0.5) == labels), "chosen_on": len(held)},
     }
@@ -312,7 +324,7 @@ def examine(
 
 def summary(record: dict) -> str:
     """Say in lines what `examine` has found."""
-    v, kept = record["validation_flip"], record["refusal"]
+    v, kept = record["validation"], record["refusal"]
     lines = [
         provenance.sentence(record["seen"]["validation"]),
         f"{v['accuracy']:.2%} of {v['n']:,} validation photos ({v['interval'][0]:.2%} to "

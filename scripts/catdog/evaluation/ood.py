@@ -8,12 +8,10 @@ section 3: normalized features, nearest neighbours; here the nearest one).
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 from PIL import Image
 
@@ -23,40 +21,6 @@ from catdog.core import files
 BANK = 240  # known photos that are kept: more help little, and the file stays small
 KEEP = 0.99
 KINDS = ("noise", "clouds", "gradients", "shapes", "text")
-_HEADED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
-def with_features(model: keras.Model) -> keras.Model:
-    """Return the model with two outputs: its probabilities (n, 2), and the features (n, c).
-
-    The features are what its last dense layer takes.
-
-    Raises:
-        CatDogError: the model has no dense layer.
-    """
-    if model not in _HEADED:
-        last = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-        if not last:
-            raise CatDogError(f"the model {model.name!r} has no dense layer to take features from.")
-        _HEADED[model] = keras.Model(model.inputs, [model.outputs[0], last[-1].input])
-    return _HEADED[model]
-
-
-def predict_with_features(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ask a model about photos and their mirror images.
-
-    Args:
-        images: uint8 (n, size, size, 3).
-
-    Returns:
-        probabilities of dog (2, n), of the photos and of their mirror images, and features (n, c),
-        the mean of both. Both are float32.
-    """
-    images = np.asarray(images)
-    both = with_features(model)
-    answers = [both.predict(x, batch_size=64, verbose=0) for x in (images, images[:, :, ::-1])]
-    dog = np.stack([probabilities[:, 1] for probabilities, _ in answers])
-    return dog, np.mean([features for _, features in answers], axis=0)
 
 
 def _unit(features: np.ndarray) -> np.ndarray:
@@ -127,8 +91,11 @@ def save(refusal: OODDetector, model: str | Path, path: str | Path | None = None
     return path
 
 
-def load(model: str | Path) -> OODDetector | None:
+def load(model: str | Path, sha256: str | None = None) -> OODDetector | None:
     """Read the refusal beside a model file; None if there is none.
+
+    Args:
+        sha256: of the `.keras` file, where an `.onnx` file is named that was made from it.
 
     Raises:
         CatDogError: it is damaged, or belongs to another model.
@@ -142,7 +109,7 @@ def load(model: str | Path) -> OODDetector | None:
             threshold, of = float(kept["threshold"]), str(kept["model"])
     except Exception as error:  # zip, key and value errors of a damaged file
         raise CatDogError(f"{path} is damaged ({error}): get it again, or move it away.") from None
-    if of != files.sha256(model):
+    if of != (sha256 or files.sha256(model)):
         raise CatDogError(
             f"{path} belongs to another model than {model}. Move it away, or make one for this "
             "model: catdog evaluate --model … --refusal …"

@@ -1,20 +1,17 @@
-"""The answers of `catdog predict`: in words, as JSON, and as a CSV file that can be resumed."""
+"""What a classifier says of a photo: in words, as JSON, and as a CSV file that can be resumed."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
-
 from catdog import CatDogError
 from catdog.core.files import must_be_new
-from catdog.evaluation import ood
-from catdog.inference import prediction, web
+from catdog.inference import web
 
 FIELDS = ("photo", "label", "probability_of_dog", "error")
 
@@ -36,6 +33,12 @@ class Answer:
     likelier: str = ""
     error: str = ""
 
+    @classmethod
+    def of(cls, photo: str, dog: float, strange: bool, threshold: float = 0.5) -> Answer:
+        """Make one of a probability of dog; dog is said from the threshold on."""
+        likelier = "dog" if dog >= threshold else "cat"
+        return cls(photo, "neither" if strange else likelier, dog, likelier)
+
     def __str__(self) -> str:
         if self.dog is None:
             return f"not read  {self.photo}: {self.error}"
@@ -55,32 +58,6 @@ class Answer:
         dog = None if self.dog is None else round(self.dog, 6)
         values = self.photo, self.label or None, dog, self.error or None
         return dict(zip(FIELDS, values, strict=True))
-
-
-def stream(
-    model: keras.Model,
-    files: Iterable[str | Path],
-    threshold: float = 0.5,
-    batch_size: int = 64,
-    refuse: ood.OODDetector | None = None,
-) -> Iterator[Answer]:
-    """Yield an answer for each file, in their order.
-
-    Args:
-        threshold: the probability of dog from which "dog" is said.
-        refuse: as for `prediction.stream`.
-    """
-    for path, found in prediction.stream(model, files, batch_size, refuse):
-        photo = web.shown(str(path))
-        if isinstance(found, prediction.OutOfDistribution):
-            dog, strange = found.dog, True
-        elif isinstance(found, CatDogError):
-            yield Answer(photo, error=str(found))
-            continue
-        else:
-            dog, strange = found, False
-        likelier = "dog" if dog >= threshold else "cat"
-        yield Answer(photo, "neither" if strange else likelier, dog, likelier)
 
 
 class Table:

@@ -1,33 +1,20 @@
-"""Use a trained model on new photos."""
+"""Read new photos, and find them in folders."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from catdog import CatDogError
 from catdog.data import imaging
-from catdog.evaluation import metrics, ood
 from catdog.inference import web
 
-
-class OutOfDistribution(CatDogError):
-    """A picture that looks like no photo of a cat or a dog.
-
-    Attributes:
-        dog: the probability of dog that the model gives it all the same.
-    """
-
-    def __init__(self, name: object, dog: float):
-        self.dog = dog
-        super().__init__(f"{name} looks like no photo of a cat or a dog.")
+if TYPE_CHECKING:
+    import keras
 
 
 def read_photo(source: str | Path | bytes | np.ndarray, size: int) -> np.ndarray:
@@ -129,57 +116,7 @@ def said_of(left_out: Counter) -> list[str]:
 
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Return the probability of dog (n,) for uint8 photos (n, size, size, 3); cat's is the rest.
+    """Return a Keras model's probability of dog (n,) for uint8 photos (n, size, size, 3)."""
+    from catdog.evaluation import metrics
 
-    Each is averaged over the photo and its mirror image.
-    """
-    return metrics.probabilities(model, np.asarray(images), flip=True)
-
-
-def stream(
-    model: keras.Model,
-    files: Iterable[str | Path],
-    batch_size: int = 64,
-    refuse: ood.OODDetector | None = None,
-) -> Iterator[tuple[Path | str, float | CatDogError]]:
-    """Yield each file with its probability of dog, or with what is wrong with it, in their order.
-
-    Memory does not grow with the number of files. The files are only read.
-
-    Args:
-        files: paths or web addresses.
-        refuse: what to refuse strange pictures with: they are yielded with an
-            `OutOfDistribution`.
-    """
-    size = model.inputs[0].shape[1]
-
-    def read(path):
-        try:
-            return read_photo(path, size)
-        except CatDogError as error:
-            return error
-
-    files = iter(files)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while some := list(islice(files, batch_size)):
-            some = [name if web.is_address(name) else Path(name) for name in some]
-            found = list(pool.map(read, some))
-            whole = [photo for photo in found if not isinstance(photo, CatDogError)]
-            answers = iter(answer(model, whole, refuse) if whole else ())
-            for name, photo in zip(some, found, strict=True):
-                if isinstance(photo, CatDogError):
-                    yield name, photo
-                else:
-                    dog, strange = next(answers)
-                    yield name, OutOfDistribution(web.shown(str(name)), dog) if strange else dog
-
-
-def answer(
-    model: keras.Model, images: np.ndarray, refuse: ood.OODDetector | None = None
-) -> list[tuple[float, bool]]:
-    """Return for each photo the probability of dog, and whether it is refused as too strange."""
-    if refuse is None:
-        return [(float(dog), False) for dog in predict(model, images)]
-    dogs, features = ood.predict_with_features(model, images)
-    strange = refuse.is_ood(features)
-    return [(float(d), bool(s)) for d, s in zip(dogs.mean(0), strange, strict=True)]
+    return metrics.probabilities(model, np.asarray(images))

@@ -18,14 +18,13 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import uvicorn
 from fastapi import FastAPI, Request
@@ -35,9 +34,9 @@ from starlette.requests import ClientDisconnect
 from catdog import CatDogError
 from catdog.core.resources import peak_memory_gb
 from catdog.data import imaging
-from catdog.evaluation import attribution, ood
 from catdog.inference import prediction
-from catdog.models import saving
+from catdog.inference.classifier import Classifier
+from catdog.models import runtime
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
@@ -77,9 +76,9 @@ class Busy(CatDogError):
 class Judge:
     """The one thread that asks the model: it takes what waits, up to a batch, and answers."""
 
-    def __init__(self, model: keras.Model, refuse: ood.OODDetector | None = None):
-        self.model, self.refuse = model, refuse
-        self.size = model.inputs[0].shape[1]
+    def __init__(self, classifier: Classifier):
+        self.classifier, self.size = classifier, classifier.size
+        self._grad_cam: Callable[[np.ndarray, int], np.ndarray | None] | None = None
         self._jobs: queue.Queue[_Job | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._work, daemon=True, name="judge")
         self._thread.start()
@@ -117,34 +116,59 @@ class Judge:
                 return
 
     def _judge(self, batch: list[_Job]) -> None:
+        if not batch:
+            return
         started = time.perf_counter()
         try:
-            photos = np.stack([job.photo for job in batch]) if batch else []
-            found = prediction.answer(self.model, photos, self.refuse) if batch else []
+            found = self.classifier.ask(np.stack([job.photo for job in batch]))
+            strange = self.classifier.is_strange(found)
         except Exception as error:
             for job in batch:
                 job.answer.set_exception(error)
             return
-        each = (time.perf_counter() - started) / max(1, len(batch))
-        for job, (dog, strange) in zip(batch, found, strict=True):
-            begun = time.perf_counter()
+        each = (time.perf_counter() - started) / len(batch)
+        for i, job in enumerate(batch):
+            begun, dog = time.perf_counter(), float(found.dog[i])
             try:
-                heat = _heat(self.model, job.photo, int(dog >= 0.5)) if job.explain else None
+                label = "dog" if dog >= 0.5 else "cat"
+                heat = self._heat(found, i, job.photo, label) if job.explain else None
                 seconds = each + time.perf_counter() - begun
-                label = "neither" if strange else "dog" if dog >= 0.5 else "cat"
-                job.answer.set_result(
-                    {"label": label, "dog": dog, "heat": heat, "seconds": round(seconds, 4)}
-                )
+                said = {"label": "neither" if strange[i] else label, "dog": dog, "heat": heat}
+                job.answer.set_result({**said, "seconds": round(seconds, 4)})
             except Exception as error:
                 job.answer.set_exception(error)
 
+    def _heat(self, found: runtime.Output, i: int, photo: np.ndarray, label: str) -> str | None:
+        """Where the network saw its label, as a PNG to lay over the photo: clear where it did not.
 
-def _heat(model: keras.Model, photo: np.ndarray, label: int) -> str | None:
-    """Where the network looked, as a PNG to lay over the photo: clear where it did not."""
+        The model gives it with its answer, or Keras computes Grad-CAM; that is loaded at the first
+        photo that asks for it.
+        """
+        if found.heat is not None:
+            heat = np.maximum(found.heat[i] if label == "dog" else -found.heat[i], 0)
+            heat = cv2.resize(heat, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+            heat /= max(float(heat.max()), 1e-12)
+        else:
+            if self._grad_cam is None:
+                self._grad_cam = _keras_heat(self.classifier.runtime.path)
+            heat = self._grad_cam(photo, int(label == "dog"))
+        return None if heat is None else _png(heat)
+
+
+def _keras_heat(path: Path) -> Callable[[np.ndarray, int], np.ndarray | None]:
+    """Return what computes Grad-CAM with Keras; it gives None for a model without feature maps."""
     try:
-        heat = attribution.grad_cam(model, photo, label)
-    except CatDogError:  # a model without feature maps
-        return None
+        from catdog.evaluation import attribution
+        from catdog.models import saving
+
+        model = saving.load_model(path)
+        attribution.halves(model)
+    except (CatDogError, ImportError):
+        return lambda photo, label: None
+    return lambda photo, label: attribution.grad_cam(model, photo, label)
+
+
+def _png(heat: np.ndarray) -> str:
     colours = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)
     clear = np.dstack([colours, (200 * np.sqrt(heat)).astype(np.uint8)])
     return base64.b64encode(cv2.imencode(".png", clear)[1].tobytes()).decode()
@@ -267,14 +291,10 @@ def _listen(port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _prepared(model: keras.Model, refuse: ood.OODDetector | None, port: int) -> Iterator:
+def _prepared(classifier: Classifier, port: int) -> Iterator:
     listening = _listen(port)
-    judge = Judge(model, refuse)
+    judge = Judge(classifier)
     try:
-        blank = np.zeros((judge.size, judge.size, 3), np.uint8)
-        for n in (1, BATCH):  # compiles what the first photos would have to wait for
-            prediction.answer(model, np.stack([blank] * n), refuse)
-        judge.ask(blank, True).result()
         config = uvicorn.Config(app(judge), log_level="warning", access_log=False, lifespan="off")
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         yield uvicorn.Server(config), listening, address
@@ -284,11 +304,9 @@ def _prepared(model: keras.Model, refuse: ood.OODDetector | None, port: int) -> 
 
 
 @contextlib.contextmanager
-def running(
-    model: keras.Model, refuse: ood.OODDetector | None = None, port: int = 0
-) -> Iterator[str]:
+def running(classifier: Classifier, port: int = 0) -> Iterator[str]:
     """Run the server in this process, in the background, for a `with` block: gives its address."""
-    with _prepared(model, refuse, port) as (server, listening, address):
+    with _prepared(classifier, port) as (server, listening, address):
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         while not server.started and thread.is_alive():
@@ -300,15 +318,13 @@ def running(
             thread.join()
 
 
-def serve(path: str | Path | None = None, port: int = 8000, refuse: bool = True) -> None:
+def serve(classifier: Classifier, port: int = 8000) -> None:
     """Run the server until it is stopped with Ctrl-C.
 
     Raises:
-        CatDogError: the model cannot be read, or the port is taken.
+        CatDogError: the port is taken.
     """
-    model = saving.load_model(path)
-    known = ood.load(path or saving.DEFAULT) if refuse else None
-    with _prepared(model, known, port) as (server, listening, address):
+    with _prepared(classifier, port) as (server, listening, address):
         print(f"Open {address} in a browser of this computer. Ctrl-C stops it.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.run([listening])

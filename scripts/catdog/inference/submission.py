@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-import keras
+import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
 from catdog.core import choices, files
 from catdog.data import sources
 from catdog.inference import prediction
+from catdog.inference.classifier import Classifier
 
 CLIP = choices.CLIP
 
@@ -53,11 +52,10 @@ def test_photos(source: str | Path) -> list[tuple[int, str, Callable[[], bytes]]
 
 
 def submit(
-    model: keras.Model,
+    classifier: Classifier,
     source: str | Path,
     out: str | Path,
     clip: float = CLIP,
-    batch_size: int = 64,
     progress: bool = True,
 ) -> list[tuple[int, str]]:
     """Write a submission: a line `id,label` a test photo, the label its probability of dog.
@@ -77,38 +75,32 @@ def submit(
     if not 0 <= clip < 0.5:
         raise CatDogError(f"a clip of {clip:g}: it must be at least 0 and below 0.5.")
     files.must_be_new(out)
-    photos, size, broken = test_photos(source), model.inputs[0].shape[1], []
+    photos, broken = test_photos(source), []
 
-    def read(photo):
-        number, name, get = photo
+    def read(photo: tuple[int, str, Callable[[], bytes]]) -> np.ndarray:
+        _, name, get = photo
         try:
-            return prediction.read_photo(get(), size)
+            return prediction.read_photo(get(), classifier.size)
         except CatDogError as error:
-            return CatDogError(str(error).replace("this file", name, 1))
+            raise CatDogError(str(error).replace("this file", name, 1)) from None
         except Exception as error:  # zip files break in many ways
-            return CatDogError(f"{name} cannot be read ({error}).")
+            raise CatDogError(f"{name} cannot be read ({error}).") from None
 
     with (
         files.atomic_write(out) as part,
         open(part, "w", newline="", encoding="utf-8") as stream,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
         tqdm(total=len(photos), unit="photo", disable=no_bar(progress)) as bar,
     ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("id", "label"))
-        for at in range(0, len(photos), batch_size):
-            some = photos[at : at + batch_size]
-            found = list(pool.map(read, some))
-            whole = [photo for photo in found if not isinstance(photo, CatDogError)]
-            dogs = iter(prediction.predict(model, whole) if whole else ())
-            for (number, *_), photo in zip(some, found, strict=True):
-                if isinstance(photo, CatDogError):
-                    broken.append((number, str(photo)))
-                    writer.writerow((number, 0.5))
-                else:
-                    dog = min(max(float(next(dogs)), clip), 1 - clip)
-                    writer.writerow((number, f"{dog:.6f}"))
-            bar.update(len(some))
+        for (number, *_), found in classifier.each(photos, read):
+            if isinstance(found, CatDogError):
+                broken.append((number, str(found)))
+                writer.writerow((number, 0.5))
+            else:
+                dog = min(max(found[0], clip), 1 - clip)
+                writer.writerow((number, f"{dog:.6f}"))
+            bar.update()
         if len(broken) == len(photos):
             raise CatDogError(f"not one photo could be read: {out} is not written. {broken[0][1]}")
     return broken

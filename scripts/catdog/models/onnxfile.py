@@ -9,8 +9,12 @@ import logging
 import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
+from catdog.core import resources
+
+if TYPE_CHECKING:  # who only runs a file needs no Keras
+    import keras
 
 # An error while it simplifies a graph is an error; else it copies the graph before every step,
 # which takes half a gigabyte.
@@ -39,6 +43,8 @@ def write(model: keras.Model, path: str | Path) -> None:
 
     The TensorFlow backend does it, through tf2onnx.
     """
+    import keras
+
     size = model.inputs[0].shape[1]
     signature = [keras.InputSpec(shape=(None, size, size, 3), dtype="float32", name="photo")]
     with quiet():
@@ -53,7 +59,7 @@ def session(path: str | Path):
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = os.cpu_count() or 1
+    options.intra_op_num_threads = resources.cores()
     if os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":  # others work here, too
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -11,7 +11,6 @@ import numpy as np
 from catdog import CatDogError
 from catdog.core import files, paths
 
-DEFAULT = paths.MODELS / "cat_dog_efficientnet.keras"
 SIZE = 160  # of the photos for a model that takes any
 
 
@@ -44,14 +43,7 @@ def load_model(path: str | Path | None = None) -> keras.Model:
     Raises:
         CatDogError: the file is missing, is no Keras model, or takes or gives something else.
     """
-    if path is None and not DEFAULT.is_file():
-        raise CatDogError(
-            f"{DEFAULT}: the model that ships is not there. Set CATDOG_HOME to the project's "
-            "folder, the one that holds models/, or name a model with --model."
-        )
-    path = Path(path or DEFAULT)
-    if not path.is_file():
-        raise CatDogError(f"{path}: no such model. Name a .keras file, or leave --model out.")
+    path = paths.model_file(path)
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:

@@ -138,11 +138,11 @@ def calibrate(labels: np.ndarray, logits: np.ndarray) -> dict:
     return {"temperature": t, "clip": clip, "calibrated_on": len(labels)}
 
 
-def _measured(truth: np.ndarray, logits: np.ndarray) -> dict:
+def _measured(name: str, truth: np.ndarray, logits: np.ndarray) -> dict:
     """Measure logits (2, n), of photos and of their mirror images: the first alone, and both."""
     return {
-        "validation": metrics.measure(truth, expit(logits[0])),
-        "validation_flip": metrics.measure(truth, expit(logits.mean(axis=0))),
+        name: metrics.measure(truth, expit(logits[0])),
+        f"{name}_flip": metrics.measure(truth, expit(logits.mean(axis=0))),
     }
 
 
@@ -186,7 +186,7 @@ def frozen(
     def logits(x):
         return np.stack([one.astype(np.float64) @ weights + bias for one in x])
 
-    found = calibrate(labels[held], logits([one[held] for one in x]).mean(axis=0))
+    found = calibrate(labels[held], logits(x[:1])[0][held])
     x, truth = values("validation")
     answers = logits(x)
     from_ = how.get("weights", "imagenet")
@@ -207,9 +207,7 @@ def frozen(
         "seconds_of_the_head": round(fitted - extracted, 1),
         **found,
         "validation": metrics.measure(truth, expit(answers[0])),
-        "validation_calibrated": metrics.measure(
-            truth, expit(answers.mean(axis=0) / found["temperature"])
-        ),
+        "validation_calibrated": metrics.measure(truth, expit(answers[0] / found["temperature"])),
     }
     if mirror:
         record["validation_flip"] = metrics.measure(truth, expit(answers.mean(axis=0)))
@@ -321,7 +319,8 @@ def fine_tune(
         pair = [logit.predict(p, batch_size=32, verbose=0) for p in (photos, photos[:, :, ::-1])]
         return [(x[:, 1] - x[:, 0]).astype(np.float64) for x in pair]
 
-    found = calibrate(held_labels, np.mean(logits(held_images), axis=0))
+    held = np.stack(logits(held_images))
+    found = calibrate(held_labels, held[0])
     t = found["temperature"]
     images, truth, _ = loading.load(folder, "validation", size)
     pair = np.stack(logits(images))
@@ -338,8 +337,9 @@ def fine_tune(
         "images_per_second": round(len(labels) * len(log["seconds"]) / max(seconds, 1e-9), 1),
         "history": log["history"],
         **found,
-        "validation_uncalibrated": _measured(truth, pair)["validation_flip"],
-        **_measured(truth, pair / t),
+        **_measured("held_back", held_labels, held / t),
+        "validation_uncalibrated": metrics.measure(truth, expit(pair[0])),
+        **_measured("validation", truth, pair / t),
     }
     last = model.get_layer("logits")
     last.set_weights([w / t for w in last.get_weights()])
@@ -361,7 +361,7 @@ def keep(model: keras.Model, record: dict, folder: str | Path, run: Path) -> dic
     path = run / "model.keras"
     saving.save_small(model, path)
     provenance.write(path, folder, "train minus held back", *split(folder))
-    measured = judge_file(path, folder, "validation_flip" in record)
+    measured = judge_file(path, folder)
     return recording.write(run / "record.json", {**record, "file": measured})
 
 
@@ -378,22 +378,19 @@ def lines(record: dict) -> list[str]:
     return found
 
 
-def judge_file(path: str | Path, folder: str | Path, mirror: bool = True) -> dict:
+def judge_file(path: str | Path, folder: str | Path) -> dict:
     """Measure a saved model, as `catdog predict` uses it, on the validation photos.
 
-    Args:
-        mirror: average the answers to a photo and to its mirror image.
-
     Returns:
-        its megabytes (of 10⁶ bytes), images per second, and "validation_flip", or "validation".
+        its megabytes (of 10⁶ bytes), images per second, and "validation".
     """
     model = keras.models.load_model(path, compile=False)
     images, truth, _ = loading.load(folder, "validation", model.inputs[0].shape[1])
     started = time.perf_counter()
-    dog = metrics.probabilities(model, images, flip=mirror)
+    dog = metrics.probabilities(model, images)
     seconds = time.perf_counter() - started
     return {
         "megabytes": round(Path(path).stat().st_size / 1e6, 2),
         "images_per_second": round(len(images) / seconds, 1),
-        f"validation{'_flip' if mirror else ''}": metrics.measure(truth, dog),
+        "validation": metrics.measure(truth, dog),
     }

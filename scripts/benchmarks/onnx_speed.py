@@ -1,76 +1,20 @@
-"""Write a model as ONNX, which other programs and languages can run, and prove it the same."""
+"""The speed of a model's ONNX file in onnxruntime beside that of the model in Keras."""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 from tqdm.auto import tqdm
 
-from catdog import CatDogError, no_bar
-from catdog.core import files
+from catdog import no_bar
+from catdog.core import paths
 from catdog.evaluation.statistics import spread
-from catdog.models import onnxfile, saving
+from catdog.models import saving
+from catdog.models.export import export
 from catdog.models.onnxfile import session
-
-TOLERANCE = 1e-4
-
-
-def export(model: keras.Model, out: str | Path) -> float:
-    """Write a model as an ONNX file, and compare what onnxruntime makes of it with Keras.
-
-    The file takes `photo`, float32 (batch, size, size, 3), 0 to 255, and gives `probabilities`,
-    float32 (batch, 2), of cat and dog.
-
-    Returns:
-        the largest difference between the two on a batch of random pictures.
-
-    Raises:
-        CatDogError: `out` exists already or cannot be written, the backend cannot export, or the
-            two differ by more than 1e-4; then no file is left.
-    """
-    out = Path(out)
-    files.must_be_new(out)
-    size = model.inputs[0].shape[1]
-    pictures = np.random.default_rng(1).uniform(0, 255, (3, size, size, 3)).astype(np.float32)
-    with onnxfile.quiet():
-        wanted = model.predict_on_batch(pictures)
-    with files.atomic_write(out) as part:
-        _write(model, part)
-        given = session(part).run(None, {"photo": pictures})[0]
-        difference = float(np.abs(given - wanted).max())
-        if given.shape != wanted.shape or not difference <= TOLERANCE:
-            raise CatDogError(
-                f"onnxruntime and Keras differ by {difference:.2g}, more than {TOLERANCE:g}: "
-                f"{out} was not written."
-            )
-    return difference
-
-
-def _write(model: keras.Model, path: Path) -> None:
-    import onnx
-
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise CatDogError(
-            f"ONNX files are written with the TensorFlow backend, and this is {backend}: run it "
-            "again with KERAS_BACKEND=tensorflow. The model file is the same for both."
-        )
-    onnxfile.write(model, path)
-    graph = onnx.load(path)
-    ends = (graph.graph.input[0], "photo"), (graph.graph.output[0], "probabilities")
-    for value, name in ends:
-        old, value.name = value.name, name
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
-        for node in graph.graph.node:
-            for names in (node.input, node.output):
-                for i, known in enumerate(names):
-                    if known == old:
-                        names[i] = name
-    onnx.checker.check_model(graph)
-    onnx.save(graph, path)
 
 
 def summary(found: dict) -> str:
@@ -98,9 +42,7 @@ def speed(
         "images_per_second" {"Keras, batch 1": spread, …} and "ratio" {"batch 1": spread, …}, where
         a spread is {"median", "low", "high"} over the rounds, and the largest "difference".
     """
-    import tempfile
-
-    path = Path(path or saving.DEFAULT)
+    path = Path(path or paths.DEFAULT_MODEL)
     model = saving.load_model(path)
     size = model.inputs[0].shape[1]
     pictures = np.random.default_rng(1).uniform(0, 255, (max(batches), size, size, 3))
