@@ -52,7 +52,7 @@ def _source(tensor: Any, *passed: type) -> Any:
     """The layer that a tensor comes from, before layers of the kinds that are passed by."""
     layer = tensor._keras_history.operation
     while isinstance(layer, passed):
-        found = layer.input
+        found: Any = layer.input  # type: ignore[attr-defined]
         layer = (found[-1] if isinstance(found, list) else found)._keras_history.operation
     return layer
 

@@ -334,6 +334,7 @@ def fine_tune(
         "seed": seed,
         "epochs": len(log["seconds"]),
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(sum(log["cpu_seconds"]), 1),
         "images_per_second": round(len(labels) * len(log["seconds"]) / max(seconds, 1e-9), 1),
         "history": log["history"],
         **found,
