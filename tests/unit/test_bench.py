@@ -17,7 +17,8 @@ import pytest
 from keras import layers
 from pictures import jpeg
 
-from benchmarks import scaling, tables, throughput, time_to_accuracy, ways
+from benchmarks import predicting, scaling, tables, throughput, time_to_accuracy, ways
+from catdog import CatDogError
 from catdog.cli import bench
 from catdog.cli.main import main
 from catdog.core import distribution, recording
@@ -362,3 +363,35 @@ def test_bench_alone_and_with_a_word(capsys):
 @pytest.mark.slow
 def test_the_memory_is_that_of_a_process_of_its_own(folder):
     assert 0.3 < ways._memory_of_training(folder, "ours, the same network", 32) < 4
+
+
+def test_predict_is_compared_with_an_earlier_commit(folder, monkeypatch):
+    monkeypatch.setattr(predicting, "_right", lambda out, truth: rows.append(out.read_text()))
+    rows = []
+    found = predicting.measure(folder, "HEAD", rounds=1, n=6, progress=False)
+    for way in predicting.WAYS:
+        rate = 6 / found[way]["folder seconds"]["median"]
+        assert found["images_per_second"][way]["median"] == pytest.approx(rate)
+        assert (
+            0 < found[way]["one cpu_seconds"]["median"] < found[way]["folder cpu_seconds"]["high"]
+        )
+    one = [found[way]["one seconds"]["median"] for way in predicting.WAYS]
+    assert found["ratio"]["one"]["median"] == pytest.approx(one[0] / one[1])
+    validation = manifests.read(folder, "validation")
+    assert [text.count("\n") for text in rows] == [len(validation) + 1] * 2
+    with pytest.raises(CatDogError, match="no commit nonsense here"):
+        predicting.measure(folder, "nonsense")
+
+
+def test_the_accuracy_of_a_table_of_answers_is_counted(tmp_path):
+    out = tmp_path / "answers.csv"
+    out.write_text(
+        "photo,label,probability_of_dog,error\na,cat,0.2,\nb,neither,0.9,\nc,dog,0.6,\nd,cat,0.1,\n"
+    )
+    found = predicting._right(out, {"a": "cat", "b": "dog", "c": "cat", "d": "cat"})
+    assert (found["n"], found["accuracy"], found["neither"]) == (4, 0.75, 1)
+
+
+def test_the_memory_of_predict_does_not_grow_with_the_photos():
+    few, many = predicting.memory((200, 6_200)).values()
+    assert many - few < 6_000 * 3e-6  # 3 kB a photo: its name, in two lists

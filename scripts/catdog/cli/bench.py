@@ -236,3 +236,22 @@ def export(model: Path | None, rounds: int, record: Path | None) -> dict:
     found = onnx.speed(model, rounds)
     say(onnx.summary(found))
     return _ended(found, record)
+
+
+@bench.command("predict")
+@options.data()
+@click.option("--before", default="7657cd3", help="the commit to compare with")
+@options.number("-n", default=400, help="photos of the folder")
+@ROUNDS
+@options.record
+@reports
+def predict_command(data: Path, before: str, n: int, rounds: int, record: Path | None) -> dict:
+    """`catdog predict` of an earlier commit and of today: one photo, and a folder."""
+    from benchmarks import predicting
+
+    found = predicting.measure(data, before, rounds, n)
+    say(predicting.summary(found))
+    found["memory_gb"] = predicting.memory()
+    for photos, used in found["memory_gb"].items():
+        say(f"peak memory for {photos:,} photos: {used:.2f} GB")
+    return _ended(found, record, data)
