@@ -82,6 +82,34 @@ def photos_on_disk(make_zip, tmp_path):
 
 
 @pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        if os.environ.get("CI") == "true":
+            pytest.fail("chromium and chromedriver must be installed where CI runs")
+        pytest.skip("chromium and chromedriver are not installed")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+        "--disable-background-networking --disable-component-update --disable-sync "
+        "--disable-dev-shm-usage --window-size=1100,900"
+    ).split():
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    found = webdriver.Chrome(options=options, service=Service(driver))
+    found.set_page_load_timeout(120)
+    yield found
+    found.quit()
+
+
+@pytest.fixture
 def features_elsewhere(tmp_path, monkeypatch):
     """A cache of the test's own, for this process and those it starts."""
     from catdog.core import paths

@@ -107,8 +107,16 @@ def _metadata(size: int, of: str | Path | None) -> dict[str, str]:
         "photo": f"float32 (batch, {size}, {size}, 3): height, width, RGB; 0 to 255",
         "preprocessing": (
             "Upright as EXIF says, transparent is white, sRGB. Stretched to the square, not "
-            "cropped: a photo whose shorter side is longer than the square by area (each new pixel "
-            "the mean of what it covers), else bilinear (half-pixel centres). No other scaling."
+            "cropped, then rounded to whole numbers; no other scaling. A photo whose shorter side "
+            "is longer than the square: by area, each new pixel the mean of what it covers, pixels "
+            "covered in part counted in part. Any other: bilinear in both directions, with "
+            "half-pixel centres, the outermost pixels repeated, and without smoothing where it "
+            "shrinks; as OpenCV's INTER_LINEAR computes it for bytes, which rounds down a little: "
+            "with weights a0 + a1 along a row and b0 + b1 along a column, each rounded to whole "
+            "2048ths, r = a0*left + a1*right is taken in the upper and in the lower row, and "
+            "((b0*(r_upper >> 4) >> 16) + (b1*(r_lower >> 4) >> 16) + 2) >> 2 is the new pixel. "
+            "JPEGs of 4 times the square's side or more are decoded at a half, a quarter or an "
+            "eighth, still at least 2 times its side, which changes the pixels little."
         ),
     }
     return told | ({"keras_sha256": files.sha256(of)} if of else {})
