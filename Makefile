@@ -75,13 +75,14 @@ text: install-dev
 	$(BIN)/python -m catdog.book.twins
 
 # One lock for every system, by markers. What is pinned stays as it is, but for PACKAGE.
-LOCK = $(BIN)/uv pip compile -q --python $(BIN)/python --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate $(if $(PACKAGE),--upgrade-package $(PACKAGE)) \
-	pyproject.toml --extra kaggle
+COMPILE = $(BIN)/uv pip compile -q --python $(BIN)/python --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate $(if $(PACKAGE),--upgrade-package $(PACKAGE))
+LOCK = $(COMPILE) pyproject.toml --extra kaggle
 lock: install-dev
 	$(LOCK) --extra cpu -o requirements/cpu.txt
 	$(LOCK) --extra gpu -o requirements/gpu.txt
 	$(LOCK) --extra cpu --extra dev -o requirements/dev.txt
+	$(COMPILE) --group serve -c requirements/cpu.txt -o requirements/serve.txt
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build scripts/*.egg-info

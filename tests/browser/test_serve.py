@@ -176,6 +176,36 @@ def test_a_taken_port_is_explained(address, capfd):
     assert "70000 is not in the range" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "host, address, names",
+    [
+        ("localhost", "127.0.0.1", {"127.0.0.1", "localhost"}),
+        ("127.0.0.2", "127.0.0.2", {"127.0.0.1", "localhost", "127.0.0.2"}),
+        ("0.0.0.0", "127.0.0.1", {"127.0.0.1", "localhost"}),
+        ("", "127.0.0.1", {"127.0.0.1", "localhost"}),
+    ],
+)
+def test_serve_host_decides_the_address_and_the_names(host, address, names):
+    with serve.running(Classifier(paths.MODELS / "cat_dog_cnn.keras"), host=host) as found:
+        assert re.fullmatch(rf"http://{re.escape(address)}:\d+", found)
+        for name in ("127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", "evil.example", ""):
+            for port in ("", ":8000"):
+                status = httpx.get(f"{found}/limits", headers={"Host": name + port}).status_code
+                assert (status == 200) == (name in names), name
+
+
+def test_serve_says_who_may_reach_it_and_explains_an_address_of_another(monkeypatch, capfd):
+    from catdog.cli.main import main
+
+    monkeypatch.setattr(serve.uvicorn.Server, "run", lambda *_: None)
+    command = ["serve", "--port", "0", "--model", str(paths.MODELS / "cat_dog_cnn.keras")]
+    assert main(command) == 0 and "other computers" not in capfd.readouterr().out
+    assert main([*command, "--host", "0.0.0.0"]) == 0
+    assert "listens on 0.0.0.0: other computers may reach it" in capfd.readouterr().out
+    assert main([*command, "--host", "192.0.2.1"]) == 1  # set aside for documentation
+    assert "of 192.0.2.1 cannot be used" in capfd.readouterr().err
+
+
 def test_a_full_queue_says_so_at_once_and_loses_nobody(monkeypatch):
     monkeypatch.setattr(serve, "WAITING", 2)
     busy, go, answer = threading.Event(), threading.Event(), Classifier.ask

@@ -15,14 +15,14 @@ def pins(name):
 
 
 def test_every_lock_pins_the_same_versions():
-    cpu, gpu, dev = pins("cpu"), pins("gpu"), pins("dev")
-    assert len(cpu) > 50
-    assert cpu.items() <= dev.items()
+    cpu, gpu, dev, serve = pins("cpu"), pins("gpu"), pins("dev"), pins("serve")
+    assert len(cpu) > 50 and len(serve) > 20
+    assert serve.items() <= cpu.items() <= dev.items()
     shared = cpu.keys() & gpu.keys()
     assert {k: cpu[k] for k in shared} == {k: gpu[k] for k in shared}
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu", "dev"])
+@pytest.mark.parametrize("name", ["cpu", "gpu", "dev", "serve"])
 def test_lock_has_hashes_and_no_host(name):
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text and "--index-url" not in text

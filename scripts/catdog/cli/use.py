@@ -167,11 +167,17 @@ def export(out: Path, model: Path | None, half: bool) -> None:
 
 @click.command(cls=options.Command)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0: any that is free")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    help="listen on this address; with any other, such as a container's 0.0.0.0, other computers "
+    "may reach the page, which has no password",
+)
 @options.model
 @options.no_reject
-def serve(port: int, model: Path | None, no_reject: bool) -> None:
+def serve(port: int, host: str, model: Path | None, no_reject: bool) -> None:
     """A page on this computer to drop photos on."""
     from catdog.inference import serve as page
     from catdog.inference.classifier import Classifier
 
-    page.serve(Classifier(model, reject=not no_reject), port)
+    page.serve(Classifier(model, reject=not no_reject), port, host)

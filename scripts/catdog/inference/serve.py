@@ -18,7 +18,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
@@ -38,7 +38,7 @@ from catdog.inference import prediction
 from catdog.inference.classifier import Classifier
 from catdog.models import runtime
 
-HOST = "127.0.0.1"
+HOST, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 NAMES = (HOST, "localhost")
 MAX_BYTES = 20 * 2**20
 READING, WAITING, BATCH = 4, 512, 16
@@ -198,8 +198,8 @@ async def _body(request: Request) -> bytes:
             raise too_large
 
 
-def app(judge: Judge) -> FastAPI:
-    """Build the server's application: the page, and `POST /predict`, whose body is a photo."""
+def app(judge: Judge, names: Sequence[str] = NAMES) -> FastAPI:
+    """Build the application, which answers to these names: the page, and `POST /predict`."""
     built = FastAPI(
         docs_url=None,  # its pages would load scripts from elsewhere
         redoc_url=None,
@@ -217,8 +217,8 @@ def app(judge: Judge) -> FastAPI:
         host = request.headers.get("host", "")
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site", "none")
-        if host.rpartition(":")[0] not in NAMES and host not in NAMES:
-            answer = _refuse(421, "this server answers to 127.0.0.1 and localhost only.")
+        if host.rpartition(":")[0] not in names and host not in names:
+            answer = _refuse(421, f"this server answers to {' and '.join(names)} only.")
         elif request.method != "GET" and (
             origin not in (None, f"http://{host}") or site not in ("same-origin", "none")
         ):
@@ -275,28 +275,32 @@ def _sentence(error: CatDogError) -> str:
     return str(error)[0].upper() + str(error)[1:]
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(port: int, host: str = HOST) -> socket.socket:
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((HOST, port))
+        found.bind((host, port))
     except (OSError, OverflowError) as error:
         found.close()
         why = getattr(error, "strerror", None) or "no such port"
         raise CatDogError(
-            f"port {port} cannot be used ({why}). Name another one: --port 8001, or --port 0 for "
-            "any that is free."
+            f"port {port} of {host} cannot be used ({why}). Name another one: --port 8001, or "
+            "--port 0 for any that is free; or leave --host out."
         ) from None
     return found
 
 
 @contextlib.contextmanager
-def _prepared(classifier: Classifier, port: int) -> Iterator:
-    listening = _listen(port)
+def _prepared(classifier: Classifier, port: int, host: str = HOST) -> Iterator:
+    listening = _listen(port, host)
+    bound, port = listening.getsockname()
+    bound = HOST if bound == EVERYWHERE else bound
+    names = NAMES if bound == HOST else (*NAMES, *{bound, host})
     judge = Judge(classifier)
     try:
-        config = uvicorn.Config(app(judge), log_level="warning", access_log=False, lifespan="off")
-        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        built = app(judge, names)
+        config = uvicorn.Config(built, log_level="warning", access_log=False, lifespan="off")
+        address = f"http://{bound}:{port}"
         yield uvicorn.Server(config), listening, address
     finally:
         judge.close()
@@ -304,9 +308,9 @@ def _prepared(classifier: Classifier, port: int) -> Iterator:
 
 
 @contextlib.contextmanager
-def running(classifier: Classifier, port: int = 0) -> Iterator[str]:
+def running(classifier: Classifier, port: int = 0, host: str = HOST) -> Iterator[str]:
     """Run the server in this process, in the background, for a `with` block: gives its address."""
-    with _prepared(classifier, port) as (server, listening, address):
+    with _prepared(classifier, port, host) as (server, listening, address):
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         while not server.started and thread.is_alive():
@@ -318,14 +322,20 @@ def running(classifier: Classifier, port: int = 0) -> Iterator[str]:
             thread.join()
 
 
-def serve(classifier: Classifier, port: int = 8000) -> None:
+def serve(classifier: Classifier, port: int = 8000, host: str = HOST) -> None:
     """Run the server until it is stopped with Ctrl-C.
 
+    Args:
+        host: the address of this computer to listen on, by which a browser may then ask for it,
+            beside 127.0.0.1 and localhost; 0.0.0.0 listens on all, and answers to these two.
+
     Raises:
-        CatDogError: the port is taken.
+        CatDogError: the port is taken, or the address is none of this computer.
     """
-    with _prepared(classifier, port) as (server, listening, address):
+    with _prepared(classifier, port, host) as (server, listening, address):
         print(f"Open {address} in a browser of this computer. Ctrl-C stops it.", flush=True)
+        if not (bound := listening.getsockname()[0]).startswith("127."):
+            print(f"It listens on {bound}: other computers may reach it, too.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.run([listening])
     print(f"\nStopped. Peak memory: {peak_memory_gb():.1f} GB.")
