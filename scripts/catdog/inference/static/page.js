@@ -94,17 +94,14 @@ async function next() {
 async function ask(file) {
   if (file.size > limits.bytes)
     throw new Error(`This file has more than ${Math.round(limits.bytes / 2 ** 20)} MB.`);
-  try {
-    await file.slice(0, 1).arrayBuffer();
-  } catch {
-    throw new Error("This file is gone, or cannot be read.");
-  }
   for (let tries = 0; ; tries++) {
     let answer;
     try {
       answer = await fetch("/predict", { method: "POST", body: file });
     } catch {
-      throw new Error("The program on this computer does not answer. Is it still running?");
+      const there = await file.arrayBuffer().then(() => true, () => false);
+      throw new Error(there ? "The program on this computer does not answer. Is it still running?"
+        : "This file is gone, or cannot be read.");
     }
     if (answer.status === 503 && tries < 60) {
       await new Promise((resolve) => setTimeout(resolve, 1000));
