@@ -92,6 +92,53 @@ def test_photos_chosen_and_dropped_are_answered_here_and_nowhere_else(browser, a
     assert severe == []
 
 
+def drop(browser, *paths):
+    """Drop files and folders as a person does: the browser itself reads them."""
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": 200, "y": 200, "data": data}
+        browser.execute_cdp_cmd("Input.dispatchDragEvent", event)
+
+
+def test_a_dropped_folder_gives_its_photos(browser, address, tmp_path):
+    album, empty = tmp_path / "album", tmp_path / "empty"
+    (album / "more").mkdir(parents=True)
+    empty.mkdir()
+    for name in ("b.JPG", "a.jpg", "more/c.jpeg"):
+        (album / name).write_bytes(cat())
+    for name in ("._a.jpg", "notes.txt", "more/clip.mp4"):
+        (album / name).write_bytes(b"other")
+    (tmp_path / "alone.jpg").write_bytes(cat())
+    browser.get(address)
+    drop(browser, album, empty, tmp_path / "alone.jpg")
+    found = cards(browser, 5)
+    said = {
+        card.find_element(By.CLASS_NAME, "name").text: card.find_element(By.TAG_NAME, "h2").text
+        for card in found
+    }
+    assert said.keys() == {"alone.jpg", "a.jpg", "b.JPG", "c.jpeg", "empty"}
+    assert said.pop("empty") == "Not read"
+    assert any("There is no photo in this folder." in card.text for card in found)
+    assert all(text.startswith("Cat, ") for text in said.values())
+    status = browser.find_element(By.ID, "status").text
+    assert status == "4 photos answered, 1 could not be read, 3 other files left out"
+
+
+def test_a_file_that_is_gone_is_said_so(browser, address, tmp_path):
+    path = tmp_path / "gone.jpg"
+    path.write_bytes(cat())
+    browser.get(address)
+    browser.execute_script(
+        "window.later = add; add = () => 0;"
+        "addEventListener('change', (event) => { window.kept = [...event.target.files]; }, true);"
+    )
+    choose(browser, path)
+    path.unlink()
+    browser.execute_script("window.later(window.kept);")
+    (card,) = cards(browser, 1)
+    assert "This file is gone, or cannot be read." in card.text
+
+
 def test_the_keyboard_reaches_everything(browser, address, tmp_path):
     (tmp_path / "cat.jpg").write_bytes(cat())
     browser.get(address)

@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -246,6 +247,15 @@ def process(tmp_path):
     yield started, re.search(r"http://127\.0\.0\.1:\d+", said)[0]
     started.kill()
     started.wait()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_answer_and_its_heat_map_need_no_tensorflow(process):
+    started, address = process
+    found = httpx.post(f"{address}/predict", content=jpeg(), timeout=60).json()
+    assert found["label"] == "cat" and found["heat"]
+    mapped = Path(f"/proc/{started.pid}/maps").read_text()
+    assert "onnxruntime" in mapped and "tensorflow" not in mapped
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ const AT_ONCE = 3;
 const find = (id) => document.getElementById(id);
 const waiting = [];
 let limits = { bytes: 20 * 2 ** 20, pixels: 5e7, suffixes: [] };
-let busy = 0, done = 0, refused = 0, round = 0;
+let busy = 0, done = 0, refused = 0, others = 0, round = 0;
 
 function make(parent, tag, name, text) {
   const made = parent.appendChild(document.createElement(tag));
@@ -17,23 +17,58 @@ function say() {
   const plural = (n) => `${n} photo${n === 1 ? "" : "s"}`;
   let text = done ? `${plural(done)} answered` : "";
   if (refused) text += `${text ? ", " : ""}${refused} could not be read`;
+  if (others) text += `${text ? ", " : ""}${others} other file${others === 1 ? "" : "s"} left out`;
   if (left) text += `${text ? ", " : ""}${plural(left)} to go …`;
   find("status").textContent = text;
-  find("clear").hidden = !(done || refused);
+  find("clear").hidden = !(done || refused || others);
 }
 
 function percent(x) {
   return x > 0.999 ? "over 99.9 %" : x < 0.001 ? "under 0.1 %" : `${(100 * x).toFixed(1)} %`;
 }
 
+function cardOf(name) {
+  const card = make(find("results"), "li", "card");
+  make(make(card, "div", "text"), "div", "name", name);
+  return card;
+}
+
 function add(files) {
-  for (const file of files) {
-    const card = make(find("results"), "li", "card");
-    make(make(card, "div", "text"), "div", "name", file.name);
-    waiting.push({ file, card, round });
-  }
+  for (const file of files) waiting.push({ file, card: cardOf(file.name), round });
   say();
   for (let i = busy; i < AT_ONCE; i++) next();
+}
+
+function inside(entry) {
+  if (entry.isFile) return new Promise((resolve, reject) => entry.file(resolve, reject));
+  const reader = entry.createReader(), found = [];
+  return new Promise((resolve, reject) => {
+    const more = () => reader.readEntries(async (some) => {  // a hundred at a time
+      if (some.length) return found.push(...some), more();
+      found.sort((a, b) => (a.name < b.name ? -1 : 1));
+      Promise.all(found.map(inside)).then((files) => resolve(files.flat()), reject);
+    }, reject);
+    more();
+  });
+}
+
+async function addFolder(entry) {
+  const started = round;
+  let files, why = "There is no photo in this folder.";
+  try {
+    files = await inside(entry);
+  } catch {
+    files = [], why = "This folder cannot be read.";
+  }
+  if (started !== round) return;
+  const photos = files.filter(({ name }) => !name.startsWith("._")
+    && limits.suffixes.some((suffix) => name.toLowerCase().endsWith(suffix)));
+  others += files.length - photos.length;
+  if (!photos.length) {
+    refused++;
+    fail({ card: cardOf(entry.name) }, why);
+  }
+  add(photos);
 }
 
 async function next() {
@@ -64,7 +99,9 @@ async function ask(file) {
     try {
       answer = await fetch("/predict", { method: "POST", body: file });
     } catch {
-      throw new Error("The program on this computer does not answer. Is it still running?");
+      const there = await file.arrayBuffer().then(() => true, () => false);
+      throw new Error(there ? "The program on this computer does not answer. Is it still running?"
+        : "This file is gone, or cannot be read.");
     }
     if (answer.status === 503 && tries < 60) {
       await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -121,7 +158,7 @@ find("heat").addEventListener("change", (event) => {
   document.body.classList.toggle("plain", !event.target.checked);
 });
 find("clear").addEventListener("click", () => {
-  waiting.length = done = refused = 0;
+  waiting.length = done = refused = others = 0;
   round++;
   find("results").replaceChildren();
   say();
@@ -137,7 +174,11 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("over");
-  add(event.dataTransfer.files);
+  const dropped = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+  const entries = dropped.map((item) => item.webkitGetAsEntry?.());
+  const folders = entries.filter((entry) => entry?.isDirectory);
+  add([...event.dataTransfer.files].filter((_, i) => !entries[i]?.isDirectory));
+  folders.forEach(addFolder);
 });
 addEventListener("paste", (event) => add(event.clipboardData.files));
 fetch("/limits").then((answer) => answer.json()).then((found) => {
