@@ -6,11 +6,13 @@ Pillow reads them all, for training and for answers: what it takes a file for, b
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import re
 import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -29,6 +31,8 @@ MAX_WHOLE |= dict.fromkeys(("WEBP", "AVIF", "HEIF"), 15_000_000)
 MAX_SCANS = 100  # of a JPEG, as in libtiff; a progressive one that is no attack has about 10
 MAX_SEGMENTS = 10_000
 MAX_FILL = 100_000  # bytes between two segments of a JPEG's head
+MAX_PROFILE = 4_000_000  # bytes of a colour profile; a printer's has 2 million
+ALIKE = 3  # of 255: how far the profiles that call themselves sRGB differ
 STRIP = 2**20  # pixels that are converted at a time
 AS_STORED = {  # of an upright photo, the view that is as a file of this EXIF orientation stores it
     2: lambda photo: photo[:, ::-1],
@@ -102,6 +106,7 @@ def pixels_of(source: bytes | np.ndarray | Path, size: int | None = SIZE) -> np.
     Photos of at least twice the size are decoded at a half, a quarter or an eighth: a JPEG can give
     that without computing all its pixels. None decodes them all, or, where they are more than 50
     million, at a half. What is transparent is white; of an animation the first picture is taken.
+    Colours are those of sRGB: a profile that says otherwise is followed.
 
     Args:
         source: a file or its bytes.
@@ -228,14 +233,14 @@ def _decoded(blob: bytes, size: int | None) -> np.ndarray:
         width, height = image.size[::-1] if turn > 4 else image.size
         pixels = np.empty((height, width, 3), np.uint8)
         stored = AS_STORED.get(turn, lambda photo: photo)(pixels)
-        rows = max(1, STRIP // image.width)
+        in_srgb, rows = _profile(image), max(1, STRIP // image.width)
         for top in range(0, image.height, rows):  # a whole copy less in memory for each step
             box = (0, top, image.width, min(top + rows, image.height))
-            stored[top : top + rows] = np.asarray(_colours(image.crop(box)))
+            stored[top : top + rows] = np.asarray(_colours(image.crop(box), in_srgb))
         return pixels
 
 
-def _colours(image: Image.Image) -> Image.Image:
+def _colours(image: Image.Image, in_srgb: Callable | None) -> Image.Image:
     """A picture of any mode as RGB, over white."""
     if image.mode.startswith("I;16"):
         grey = np.asarray(image).astype(np.float32) / 257
@@ -243,7 +248,7 @@ def _colours(image: Image.Image) -> Image.Image:
     elif image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return in_srgb(image) if in_srgb else image.convert("RGB")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -263,6 +268,41 @@ def _orientation(image: Image.Image) -> int:
                 if (tag, kind) == (0x0112, 3):
                     turn = value
     return turn if turn in AS_STORED else 1
+
+
+def _profile(image: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
+    """What turns a picture into RGB as its colour profile says; None where that changes nothing."""
+    profile = image.info.get("icc_profile") or b""
+    mode = {"CMYK": "CMYK", "L": "L", "LA": "L"}.get(image.mode, "RGB")
+    space = {"CMYK": b"CMYK", "L": b"GRAY", "RGB": b"RGB "}[mode]
+    # "mpet" is a chain of steps for each colour: 4,000 of them fit into 100 kB and take seconds.
+    if profile[16:20] != space or len(profile) > MAX_PROFILE or b"mpet" in profile:
+        return None
+    return _into_srgb(profile, mode)
+
+
+@functools.lru_cache(4)
+def _into_srgb(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image] | None:
+    from PIL import ImageCms
+
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (OSError, ImageCms.PyCMSError):  # damaged
+        return None
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    steps = (np.indices((9,) * bands) * 31.875).astype(np.uint8).reshape(bands, -1).T
+    some = Image.frombytes(mode, (len(steps), 1), steps.tobytes())
+    apart = np.subtract(transform.apply(some), some.convert("RGB"), dtype=int)
+    if abs(apart).max() <= ALIKE:
+        return None
+    return lambda image: transform.apply(image.convert(mode))
 
 
 def _ended(blob: bytes) -> bytes:
