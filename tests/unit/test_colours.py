@@ -19,7 +19,10 @@ ADOBE = profiles.of_screen(profiles.ADOBE, GAMMA)
 P3 = profiles.of_screen(profiles.P3, GAMMA)
 STEPS = np.linspace(0, 1, 1024)
 LINEAR = np.where(STEPS <= 0.04045, STEPS / 12.92, ((STEPS + 0.055) / 1.055) ** 2.4)
-OWN = profiles.of_screen(profiles.SRGB, *np.round(65535 * LINEAR).astype(int))
+TABLE = np.round(65535 * LINEAR).astype(int)
+OWN = profiles.of_screen(profiles.SRGB, *TABLE)
+ROUNDED = profiles.of_screen(np.round(profiles.SRGB, 3), *TABLE)
+NOISE = np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
 
 
 def on_screen(primaries):
@@ -54,16 +57,18 @@ def test_pixels_of_another_screen_keep_their_transparency_and_stand_upright():
     [
         ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
         OWN,
+        ROUNDED,
         b"no profile",
         ADOBE[:200],
         ADOBE[:140] + bytes(range(200)),
         profiles.of_greys(GAMMA),
         ADOBE + bytes(imaging.MAX_PROFILE),
     ],
-    ids=["Pillow's sRGB", "sRGB by a table", "text", "truncated", "damaged", "of greys", "large"],
+    ids=["Pillow's sRGB", "sRGB by a table", "sRGB of three digits"]
+    + ["text", "truncated", "damaged", "of greys", "large"],
 )
 def test_pixels_stay_where_the_profile_says_nothing_new(profile):
-    assert np.array_equal(imaging.pixels_of(saved(CAT, "TIFF", icc_profile=profile)), CAT)
+    assert np.array_equal(imaging.pixels_of(saved(NOISE, "TIFF", icc_profile=profile)), NOISE)
 
 
 def test_greys_follow_their_curve():

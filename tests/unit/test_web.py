@@ -141,7 +141,7 @@ def test_nobody_there_and_no_password_in_the_message():
 
 
 def test_a_redirect_from_outside_into_the_own_network_is_refused(address, monkeypatch):
-    monkeypatch.setattr(web, "_private", lambda host: host != "127.0.0.1")  # 127.0.0.1 is outside
+    monkeypatch.setattr(web, "_private", lambda asked: "127.0.0.1" not in asked)  # that is outside
     Handler.asked.clear()
     inside = address.replace("127.0.0.1", "localhost")
     with pytest.raises(CatDogError, match="redirects into your own network"):
@@ -273,6 +273,10 @@ def test_a_certificate_must_be_for_the_name_not_for_the_address(names, monkeypat
         with pytest.raises(CatDogError, match="SSLError"):
             web.fetch(f"https://other.test:{port}/cat.jpg")
         assert asked == ["photos.test", "other.test"]
+        started = time.monotonic()
+        with pytest.raises(CatDogError, match="took longer than 1 s"):
+            web.fetch(f"https://photos.test:{port}/slow", timeout=1)
+        assert time.monotonic() - started < 2
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy}")
         Handler.asked.clear()
@@ -287,7 +291,8 @@ def test_a_certificate_must_be_for_the_name_not_for_the_address(names, monkeypat
     + [("::1", True), ("::ffff:127.0.0.1", True), ("localhost", True), ("2001:4860::1", False)],
 )
 def test_what_is_inside(host, private):
-    assert web._private(host) is private
+    host = f"[{host}]" if ":" in host else host
+    assert web._private(f"http://{host}:8000/cat.jpg") is private
 
 
 def test_paths_are_no_addresses():

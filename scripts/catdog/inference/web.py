@@ -49,10 +49,11 @@ def _inside(address: str) -> bool:
     return not (getattr(found, "ipv4_mapped", None) or found).is_global
 
 
-def _private(host: str | None) -> bool:
-    """Whether a name leads there; False if nobody knows it."""
+def _private(address: str) -> bool:
+    """Whether a web address leads there; False if nobody knows its name."""
     try:
-        return any(_inside(str(entry[4][0])) for entry in socket.getaddrinfo(host, None))
+        found = socket.getaddrinfo(urlsplit(address).hostname, None)
+        return any(_inside(str(entry[4][0])) for entry in found)
     except (OSError, UnicodeError):  # perhaps a proxy knows it
         return False
 
@@ -167,9 +168,9 @@ def fetch(address: str, max_bytes: int = MAX_BYTES, timeout: float = 30.0) -> by
                 session.mount(scheme, line)
             for _ in range(REDIRECTS + 1):
                 _check(target)
-                if target != address and _private(urlsplit(target).hostname):
-                    if line.outside or not _private(urlsplit(address).hostname):
-                        raise _Inside
+                # through a proxy this is all that can be known
+                if target != address and _private(target) and not _private(address):
+                    raise _Inside
                 address = target
                 with session.get(
                     address,
