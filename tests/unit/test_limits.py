@@ -111,12 +111,14 @@ def test_a_jpeg_of_a_scan_for_each_colour_keeps_all_pixels_and_has_their_limit()
         assert image.size == (8192, 6144)
 
 
-def tiled(side):
-    """A TIFF of 10×10 pixels in one tile."""
+def tiled(side, width=4):
+    """A TIFF of 10×10 pixels in one tile, whose width is of this type (4: a number, 2: text)."""
     data = zlib.compress(bytes(side * side))
     tags = [(256, 10), (257, 10), (258, 8), (259, 8), (262, 1), (277, 1), (322, side), (323, side)]
     tags += [(324, 8), (325, len(data))]
-    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    table = b"".join(
+        struct.pack("<HHII", tag, width if tag == 322 else 4, 1, value) for tag, value in tags
+    )
     return (
         struct.pack("<2sHI", b"II", 42, 8 + len(data))
         + data
@@ -130,6 +132,8 @@ def test_a_tile_that_is_larger_than_its_photo_counts():
     assert imaging.pixels_of(tiled(64)).shape == (10, 10, 3)
     with pytest.raises(imaging.TooLarge, match="more than 32,000,000 pixels"):
         imaging.pixels_of(tiled(8192))
+    with pytest.raises(CatDogError, match="cannot be decoded: invalid literal for int"):
+        imaging.pixels_of(tiled(100, width=2))
 
 
 def noise(mode, width, height):

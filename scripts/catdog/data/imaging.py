@@ -186,14 +186,14 @@ def opened(blob: bytes) -> Image.Image:
 def _tile(image: Image.Image) -> int:
     """How many pixels a TIFF has in a tile, which can be larger than the photo and is decoded."""
     tags = getattr(image, "tag_v2", {})
-    return tags.get(0x0142, 0) * tags.get(0x0143, 0)
+    return int(tags.get(0x0142, 0)) * int(tags.get(0x0143, 0))  # a text times a number is long
 
 
 def _decodes_in_turn(blob: bytes) -> bool:
     """Whether a decoder of this JPEG is done with a pixel before the next, and keeps none of them.
 
     Else it goes over all of them once for each scan, and a file of 300 kB can have a thousand:
-    that takes minutes (https://cure53.de/pentest-report_libjpeg-turbo.pdf, LJT-01-004).
+    that takes minutes (https://cure53.de/pentest-report_libjpeg-turbo.pdf).
 
     Raises:
         TooLarge: it has more than MAX_SCANS scans, or MAX_SEGMENTS segments.
