@@ -44,7 +44,7 @@ ANSWERS: dict[str, set[int | None]] = {  # what each may be told; None: it hung 
     "good": {200, 503},
     "bad": {400, 415},
     "huge": {413},
-    "slow": {200, 503, None},
+    "slow": {200, 408, 503, None},
     "silent": {408, None},
     "gone": {None},
 }
@@ -174,9 +174,9 @@ def among_dawdlers(port: int, photo: bytes, clients: int = CLIENTS) -> float:
     return seconds if status == 200 else float("inf")
 
 
-def _settled(server: psutil.Process, seconds: float = 10) -> dict[str, float]:
+def _settled(pid: int, seconds: float = 10) -> dict[str, float]:
     """Return memory, threads and open files once all connections are closed."""
-    until = time.monotonic() + seconds
+    server, until = psutil.Process(pid), time.monotonic() + seconds
     while time.monotonic() < until and len(server.net_connections()) > 1:
         time.sleep(0.2)
     time.sleep(min(1.0, seconds))
@@ -185,12 +185,11 @@ def _settled(server: psutil.Process, seconds: float = 10) -> dict[str, float]:
 
 
 @contextmanager
-def _serving(log, arguments: Sequence[str] = ()) -> Iterator[tuple[psutil.Popen, int]]:
+def _serving(log, arguments: Sequence[str] = ()) -> Iterator[tuple[subprocess.Popen, int]]:
     command = [sys.executable, "-m", "catdog", "serve", "--port", "0", *arguments]
-    server = psutil.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
-        said = server.stdout.readline()
-        found = re.search(r":(\d+) ", said)
+        found = re.search(r":(\d+) ", server.stdout.readline())
         if not found:
             raise CatDogError("catdog serve did not start: run it alone to see why.")
         yield server, int(found[1])
@@ -212,10 +211,10 @@ def soak(minutes: float, arguments: Sequence[str] = (), clients: int = CLIENTS) 
     seen, bodies, seconds = Seen(), photos(), 60 * minutes
     with tempfile.TemporaryFile("w+") as log, _serving(log, arguments) as (server, port):
         load(port, min(60.0, seconds / 10), seen, bodies, clients)
-        begin = _settled(server)
+        begin = _settled(server.pid)
         load(port, seconds - min(60.0, seconds / 10), seen, bodies, clients)
         prompt = among_dawdlers(port, bodies["good"][0], clients)
-        end, peak = _settled(server), 1000 * peak_memory_gb(server.pid)
+        end, peak = _settled(server.pid), 1000 * peak_memory_gb(server.pid)
         server.send_signal(signal.SIGINT)
         status = server.wait(60)
         log.seek(0)

@@ -1,6 +1,7 @@
 """`catdog serve` under bad input and under load, over HTTP."""
 
 import asyncio
+import contextlib
 import io
 import os
 import re
@@ -45,10 +46,16 @@ def test_the_answer_is_the_models(address):
     assert plain["heat"] is None and plain["dog"] == pytest.approx(wanted, abs=1e-5)
 
 
-def many_pixels() -> bytes:
+def many_pixels(kind="PNG", mode="1", side=12_000, **how) -> bytes:
     out = io.BytesIO()
-    Image.new("1", (12_000, 12_000)).save(out, "PNG")
+    Image.new(mode, (side, side)).save(out, kind, **how)
     return out.getvalue()
+
+
+def many_scans() -> bytes:
+    blob = jpeg(progressive=True)
+    last = blob.rindex(b"\xff\xda")
+    return blob[:-2] + blob[last:-2] * 400 + blob[-2:]
 
 
 @pytest.mark.parametrize(
@@ -59,10 +66,12 @@ def many_pixels() -> bytes:
         (jpeg()[:4000], 415, "no photo that can be read"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415, "no photo that can be read"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "no photo that can be read"),
-        (many_pixels(), 413, "more than 50,000,000 pixels"),
+        (many_pixels(), 413, "more than 32,000,000 pixels"),
+        (many_pixels("WEBP", "RGB", 4000, method=0), 413, "more than 15,000,000 pixels"),
+        (many_scans(), 413, "more than 100 scans"),
         (b"x" * (serve.MAX_BYTES + 1), 413, "more than 20 MB"),
     ],
-    ids=["empty", "text", "broken", "eps", "svg", "pixels", "bytes"],
+    ids=["empty", "text", "broken", "eps", "svg", "pixels", "webp", "scans", "bytes"],
 )
 def test_bad_photos(address, content, status, said):
     found = httpx.post(f"{address}/predict", content=content, timeout=60)
@@ -87,23 +96,75 @@ def test_a_body_that_does_not_say_its_length_is_stopped_at_the_limit(address):
     assert sent < 2 * serve.MAX_BYTES
 
 
+def begun(address, sent=b"abc", length=5000):
+    """An upload that has begun."""
+    one = socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=60)
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n"
+    one.sendall(head.encode() + sent)
+    return one
+
+
 def test_who_hangs_up_or_dawdles_costs_the_others_nothing(address, monkeypatch):
-    monkeypatch.setattr(serve, "PATIENCE", 1.0)
-    port = int(address.rpartition(":")[2])
-    head = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\nabc"
-    slow = []
-    for _ in range(2 * serve.READING):
-        one = socket.create_connection(("127.0.0.1", port))
-        one.sendall(head)
-        slow.append(one)
-    gone = socket.create_connection(("127.0.0.1", port))
-    gone.sendall(head)
-    gone.close()
-    found = httpx.post(f"{address}/predict?heat=0", content=jpeg(), timeout=60)
-    assert found.status_code == 200
-    assert b"408" in slow[0].recv(200)
-    for one in slow:
+    monkeypatch.setattr(serve, "PATIENCE", 3.0)
+    slow = [begun(address) for _ in range(4 * serve.READING)]
+    begun(address).close()
+    done = threading.Event()
+
+    def drip():
+        while not done.wait(0.2):
+            for one in slow:
+                with contextlib.suppress(OSError):
+                    one.sendall(b"x")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        started = time.perf_counter()
+        found = httpx.post(f"{address}/predict?heat=0", content=jpeg(), timeout=60)
+        assert found.status_code == 200 and time.perf_counter() - started < 2
+        for one in slow:
+            assert one.recv(200).startswith(b"HTTP/1.1 408")
+        assert time.perf_counter() - started < 10
+    finally:
+        done.set()
+        dripping.join()
+        for one in slow:
+            one.close()
+
+
+def test_uploads_that_stall_do_not_fill_the_memory_or_lock_anyone_out(address, monkeypatch):
+    monkeypatch.setattr(serve, "PATIENCE", 5.0)
+    monkeypatch.setattr(serve, "HURRY", 0.5)
+    monkeypatch.setattr(serve, "IN_FLIGHT", 400_000)
+    stalled = [begun(address, bytes(200_000), 10**6) for _ in range(6)]
+    begun_at = time.perf_counter()
+    photos = [jpeg(quality=quality) for quality in range(80, 96)]
+    with ThreadPoolExecutor(16) as pool:
+        asked = [
+            pool.submit(httpx.post, f"{address}/predict?heat=0", content=photo, timeout=120)
+            for photo in photos
+        ]
+        assert [one.result().status_code for one in asked] == [200] * 16
+    assert time.perf_counter() - begun_at < 15
+    for one in stalled:
+        assert one.recv(200).startswith(b"HTTP/1.1 408")
         one.close()
+    assert httpx.post(f"{address}/predict?heat=0", content=jpeg(), timeout=60).status_code == 200
+
+
+def test_a_large_photo_that_comes_slowly_but_steadily_is_read(address, monkeypatch):
+    monkeypatch.setattr(serve, "PATIENCE", 1.0)
+    monkeypatch.setattr(serve, "LEAST", 2**14)
+    photo = jpeg(quality=98)
+    assert len(photo) > 4 * 2**14
+
+    def slowly():
+        for at in range(0, len(photo), 2**14):
+            time.sleep(0.5)
+            yield photo[at : at + 2**14]
+
+    found = httpx.post(f"{address}/predict?heat=0", content=slowly(), timeout=60)
+    assert found.status_code == 200
 
 
 def test_only_its_own_page_on_this_computer_may_ask(address):

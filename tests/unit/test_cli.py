@@ -23,7 +23,8 @@ from catdog.cli import use
 from catdog.cli.main import catdog, main
 from catdog.core import choices, paths
 from catdog.inference import answers, submission
-from catdog.models import backbones, saving
+from catdog.inference.classifier import Classifier
+from catdog.models import backbones, runtime
 from catdog.studies import search
 from catdog.training import config, recipes
 
@@ -220,13 +221,13 @@ def test_predict_json_is_a_line_a_file(small_model, folder, capsys):
 
 def test_quiet_leaves_the_answers_and_no_bars(small_model, folder, capsys, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    seen, stream = [], answers.stream
+    seen, stream = [], Classifier.stream
 
     def spied(*given):
         seen.append(os.environ.get("TQDM_DISABLE"))
         return stream(*given)
 
-    monkeypatch.setattr(answers, "stream", spied)
+    monkeypatch.setattr(Classifier, "stream", spied)
     words = ["predict", str(folder / "0.jpg"), str(folder / "1.jpg"), "--model", str(small_model)]
     assert main(words) == 0
     loud = capsys.readouterr().out.splitlines()
@@ -241,7 +242,7 @@ def test_verbose_shows_where_an_error_comes_from(tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
     assert main(["-v", *words]) == 1
     said = capsys.readouterr().err
-    assert "Traceback" in said and "saving.py" in said
+    assert "Traceback" in said and "runtime.py" in said
     assert said.splitlines()[-1].startswith("catdog: ")
 
 
@@ -299,7 +300,7 @@ def with_settings(tmp_path):
 def test_a_backend_that_is_not_there_is_named(
     settings, environment, advice, with_settings, tmp_path
 ):
-    _, said, code = with_settings(settings, "predict", "1.jpg", **environment)
+    _, said, code = with_settings(settings, "export", str(tmp_path / "x.onnx"), **environment)
     assert code == 1 and said.startswith("catdog: Keras ") and said.count("\n") == 1
     assert advice.format(file=tmp_path / "keras.json") in said
 
@@ -314,7 +315,7 @@ def test_a_setting_of_keras_that_does_not_fit_is_named(
     (tmp_path / "keras.json").write_text(json.dumps({name: value}))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(keras.config, name, lambda: value)
-    assert main(["predict", "1.jpg"]) == 1
+    assert main(["export", str(tmp_path / "x.onnx")]) == 1
     assert capsys.readouterr().err == (
         f'catdog: Keras is set to "{name}": "{value}". Write "{name}": "{wanted}" in '
         f"{tmp_path / 'keras.json'}, or remove that file.\n"
@@ -351,7 +352,7 @@ def test_a_place_that_cannot_be_written_is_known_before_the_work(
     words, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(tempfile, "TemporaryFile", forbidden)
-    monkeypatch.setattr(saving, "load_model", lambda *_: pytest.fail("work has begun"))
+    monkeypatch.setattr(runtime, "load", lambda *_: pytest.fail("work has begun"))
     out = tmp_path / "answers"
     assert main([*words, str(out)]) == 1
     said = capsys.readouterr().err
@@ -362,7 +363,7 @@ def test_a_place_that_cannot_be_written_is_known_before_the_work(
 
 
 def test_a_missing_folder_is_known_before_the_work(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(saving, "load_model", lambda *_: pytest.fail("work has begun"))
+    monkeypatch.setattr(runtime, "load", lambda *_: pytest.fail("work has begun"))
     assert main(["predict", "1.jpg", "--csv", str(tmp_path / "missing" / "answers.csv")]) == 1
     assert "no such folder to write answers.csv into" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -427,7 +428,7 @@ def test_rows_come_in_order_and_a_part_goes_on(small_model, folder, tmp_path, mo
     rows = list(csv.DictReader(whole.open(newline="")))
     assert [row["photo"][-5:] for row in rows] == [f"{i}.jpg" for i in range(9)]
     assert [bool(row["error"]) for row in rows] == [i == 3 for i in range(9)]
-    asked, stream = [], answers.stream
+    asked, stream = [], Classifier.stream
 
     def interrupted(model, files, *how):
         asked.append(len(files))
@@ -436,7 +437,7 @@ def test_rows_come_in_order_and_a_part_goes_on(small_model, folder, tmp_path, mo
                 raise KeyboardInterrupt
             yield one
 
-    monkeypatch.setattr(answers, "stream", interrupted)
+    monkeypatch.setattr(Classifier, "stream", interrupted)
     assert main([*words, str(out)]) == 130
     part = tmp_path / "out.csv.part"
     assert len(part.read_text().splitlines()) == 7 and not out.exists()

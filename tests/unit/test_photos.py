@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 
 from catdog import CatDogError
 from catdog.cli.main import main
@@ -113,6 +113,7 @@ def test_the_jpegs_of_telephones_are_organized(photos, make_zip, tmp_path):
 
 TURNED = saved(np.rot90(CAT, 1), quality=95)
 TEXT = (0x0100, 2, 3, b"10\0\0")  # text for ImageWidth
+MAKER = (0x010F, 2, 30, struct.pack("<I", 60_000))  # 30 letters, behind the file's end
 BEYOND = (0x8769, 4, 1, struct.pack("<I", 50_000))  # more EXIF, behind the file's end
 
 
@@ -122,15 +123,28 @@ BEYOND = (0x8769, 4, 1, struct.pack("<I", 50_000))  # more EXIF, behind the file
         with_exif(TURNED, SIDEWAYS),
         with_exif(TURNED, TEXT, SIDEWAYS),
         with_exif(TURNED, SIDEWAYS, BEYOND),
+        with_exif(TURNED, MAKER, SIDEWAYS),
+        with_exif(TURNED, MAKER, SIDEWAYS, before=b"Exif\0\0"),
         with_exif(TURNED, SIDEWAYS, before=b"Exif\0\0"),
     ],
-    ids=["plain", "text in ImageWidth", "offset behind the end", "doubled header"],
+    ids=["plain", "text in ImageWidth", "offset behind the end", "maker behind the end"]
+    + ["maker behind the end, doubled header", "doubled header"],
 )
 def test_orientation_is_honoured_beside_odd_tags(blob):
     for read in (imaging.decode, prediction.read_photo):
         found = read(blob, 100).astype(int)
         assert np.abs(found - imaging.resize(CAT, 100)).mean() < 4
     assert sources.check_photo(blob) == (300, 451)
+
+
+@pytest.mark.parametrize("turn", range(10))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_every_orientation_is_that_of_pillow(kind, turn):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    blob = saved(CAT, kind, exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(blob))).convert("RGB")
+    assert np.array_equal(imaging.pixels_of(blob, 300), upright)
 
 
 def test_damaged_exif_leaves_the_photo_as_it_is():
@@ -190,9 +204,10 @@ def test_a_large_jpeg_is_decoded_at_a_fraction():
             of_size(8192, 6144, saved(CAT, progressive=True)),
             "more than 50,000,000 pixels: save it as a JPEG that is not progressive",
         ),
-        (saved(Image.new("1", (8192, 6144)), "PNG"), "more than 50,000,000 pixels: make it"),
+        (saved(Image.new("1", (8000, 4001)), "PNG"), "more than 32,000,000 pixels: make it"),
+        (saved(Image.new("1", (20_000, 20_000)), "PNG"), "more than 32,000,000 pixels: make it"),
     ],
-    ids=["JPEG", "progressive", "PNG"],
+    ids=["JPEG", "progressive", "PNG", "huge PNG"],
 )
 def test_what_is_larger_is_refused_with_its_limit(blob, said):
     with pytest.raises(imaging.TooLarge, match=f"^this file has {said}.*[.]$"):

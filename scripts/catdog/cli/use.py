@@ -130,15 +130,18 @@ def submit(source: Path, out: Path, clip: float, model: Path | None, mirror: boo
     type=options.OUTPUT,
     help="write what is refused to this file: MODEL.refusal.npz",
 )
+@click.option(
+    "--seed", type=options.SEED, default=1, help="draws the known photos that the refusal keeps"
+)
 @reports
-def evaluate(model, data: Path, seen: bool, record, refusal) -> dict:
+def evaluate(model, data: Path, seen: bool, record, refusal, seed: int) -> dict:
     """Examine a model: calibration, slices, what is neither; resumes."""
     load_keras()
     from catdog.core import recording
     from catdog.evaluation import examination, ood
 
     path = model or paths.DEFAULT_MODEL
-    found, refuse = examination.examine(path, data, seen=seen)
+    found, refuse = examination.examine(path, data, seed, seen=seen)
     say(examination.summary(found))
     out = record or paths.RUNS / f"evaluate-{Path(path).stem}" / "record.json"
     found = recording.write(out, found)

@@ -86,6 +86,12 @@ def _decoding() -> str:
     What only decides which photos are refused is not among them.
     """
     parts = (imaging.decode, imaging.resize, imaging.pixels_of, imaging._decoded)
+    parts += (
+        imaging._colours,
+        imaging._orientation,
+        imaging._profile,
+        imaging._into_srgb.__wrapped__,
+    )
     code = hashlib.sha256("".join(map(inspect.getsource, parts)).encode()).hexdigest()[:10]
     return f"Pillow {PIL.__version__}, OpenCV {cv2.__version__}, {code}"
 

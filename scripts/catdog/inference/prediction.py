@@ -36,11 +36,10 @@ def read_photo(source: str | Path | bytes | np.ndarray, size: int) -> np.ndarray
     else:
         name = "this file" if isinstance(source, bytes) else str(source)
     try:
-        blob = source if isinstance(source, bytes) else Path(source).read_bytes()
+        blob = source if isinstance(source, bytes) else imaging.read(Path(source))
+        return imaging.resize(imaging.pixels_of(blob, 2 * size), size)
     except OSError as error:
         raise CatDogError(f"{name} cannot be read: {error.strerror}.") from None
-    try:
-        return imaging.resize(imaging.pixels_of(blob, 2 * size), size)
     except imaging.TooLarge as error:
         raise imaging.TooLarge(f"{name} {error}.") from None
     except CatDogError as error:

@@ -5,8 +5,9 @@ elsewhere and their servers keep uploads in temporary files, and this must work 
 and keep nothing. A photo comes as the body of a request, is read into memory up to a limit, is
 decoded if it has few enough pixels, and is gone when it is answered.
 
-What bounds the memory: READING photos are read and decoded at a time, WAITING small squares wait
-for the one thread that asks the model; who comes later is told to come again.
+What bounds the memory: IN_FLIGHT bytes are being sent or wait to be decoded, and one photo beyond
+them; READING photos are decoded at a time; WAITING small squares wait for the one thread that asks
+the model, and who comes later is told to come again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
@@ -42,7 +43,9 @@ HOST, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 NAMES = (HOST, "localhost")
 MAX_BYTES = 20 * 2**20
 READING, WAITING, BATCH = 4, 512, 16
-PATIENCE = 30.0  # seconds between two pieces of a photo that is being sent
+IN_FLIGHT = 64 * 2**20
+PATIENCE, LEAST = 10.0, 2**20  # seconds for each so many bytes of a photo, and for the rest
+HURRY = 2.0  # the same for one that others wait for
 PAGE = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
@@ -178,24 +181,48 @@ def _refuse(status: int, why: str, **headers: str) -> JSONResponse:
     return JSONResponse({"error": why}, status, headers=headers)
 
 
-async def _body(request: Request) -> bytes:
-    """Read a request's body, but never more than MAX_BYTES of it.
+class _Room:
+    """Room in memory for IN_FLIGHT bytes; beyond them `alone` lets one upload go on at a time.
+
+    So whoever has begun gets to its end, and makes room for the others.
+    """
+
+    def __init__(self):
+        self.taken, self.alone = 0, asyncio.Lock()
+
+
+@contextlib.asynccontextmanager
+async def _body(request: Request, room: _Room) -> AsyncIterator[bytearray]:
+    """Read a request's body, but never more than MAX_BYTES of it; the room is taken until the end.
 
     Raises:
         imaging.TooLarge: it is, or says that it is, larger.
-        TimeoutError: nothing came for PATIENCE seconds.
+        TimeoutError: LEAST bytes, or the rest, took longer than PATIENCE, or HURRY, seconds.
     """
     too_large = imaging.TooLarge(f"this file has more than {MAX_BYTES / 2**20:.0f} MB.")
     if int(request.headers.get("content-length") or 0) > MAX_BYTES:
         raise too_large
-    blob, pieces = bytearray(), request.stream()
-    while True:
+    blob, now = bytearray(), asyncio.get_running_loop().time
+    seconds, due = PATIENCE, LEAST
+    async with contextlib.AsyncExitStack() as leaving:
         try:
-            blob += await asyncio.wait_for(anext(pieces), PATIENCE)
-        except StopAsyncIteration:
-            return bytes(blob)
-        if len(blob) > MAX_BYTES:
-            raise too_large
+            async with asyncio.timeout(seconds) as patience:
+                async for piece in request.stream():
+                    if room.taken + len(piece) > IN_FLIGHT and seconds != HURRY:
+                        patience.reschedule(None)
+                        await leaving.enter_async_context(room.alone)
+                        seconds = HURRY
+                        patience.reschedule(now() + seconds)
+                    blob += piece
+                    room.taken += len(piece)
+                    if len(blob) > MAX_BYTES:
+                        raise too_large
+                    if len(blob) >= due:
+                        due += LEAST
+                        patience.reschedule(now() + seconds)
+            yield blob
+        finally:
+            room.taken -= len(blob)
 
 
 def app(judge: Judge, names: Sequence[str] = NAMES) -> FastAPI:
@@ -208,7 +235,7 @@ def app(judge: Judge, names: Sequence[str] = NAMES) -> FastAPI:
     )
     files = resources.files("catdog.inference") / "static"
     page = {path: ((files / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
-    reading = asyncio.Semaphore(READING)
+    room, reading = _Room(), asyncio.Semaphore(READING)
     decoders = ThreadPoolExecutor(2, "decoder")
 
     @built.middleware("http")
@@ -240,19 +267,17 @@ def app(judge: Judge, names: Sequence[str] = NAMES) -> FastAPI:
         if request.headers.get("content-type", "").startswith("multipart/"):
             return _refuse(415, "send the photo itself as the body, as curl --data-binary does.")
         try:
-            async with reading:
-                blob = await _body(request)
+            async with _body(request, room) as blob, reading:
                 if not blob:
                     return _refuse(400, "the photo is empty.")
                 photo = await asyncio.get_running_loop().run_in_executor(
-                    decoders, prediction.read_photo, blob, judge.size
+                    decoders, prediction.read_photo, bytes(blob), judge.size
                 )
-                del blob
             return await asyncio.wrap_future(judge.ask(photo, heat))
         except ClientDisconnect:
             return _refuse(400, "the photo did not come to its end.")
         except TimeoutError:
-            return _refuse(408, f"nothing came for {PATIENCE:g} seconds.", Connection="close")
+            return _refuse(408, "the photo came too slowly: send it again.", Connection="close")
         except imaging.TooLarge as error:
             return _refuse(413, _sentence(error), Connection="close")
         except Busy as error:
@@ -264,7 +289,7 @@ def app(judge: Judge, names: Sequence[str] = NAMES) -> FastAPI:
     async def limits():
         return {
             "bytes": MAX_BYTES,
-            "pixels": imaging.MAX_PIXELS,
+            "pixels": min(imaging.MAX_WHOLE.values()),
             "suffixes": sorted(imaging.SUFFIXES),
         }
 

@@ -2,7 +2,7 @@
 const AT_ONCE = 3;
 const find = (id) => document.getElementById(id);
 const waiting = [];
-let limits = { bytes: 20 * 2 ** 20, pixels: 5e7, suffixes: [] };
+let limits = { bytes: 20 * 2 ** 20, pixels: 15e6, suffixes: [] };
 let busy = 0, done = 0, refused = 0, others = 0, round = 0;
 
 function make(parent, tag, name, text) {
@@ -185,5 +185,6 @@ fetch("/limits").then((answer) => answer.json()).then((found) => {
   limits = found;
   const kinds = "JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF";
   const megabytes = Math.round(found.bytes / 2 ** 20), million = Math.round(found.pixels / 1e6);
-  find("limits").textContent = `${kinds}, up to ${megabytes} MB and ${million} million pixels each`;
+  find("limits").textContent =
+    `${kinds}, up to ${megabytes} MB each, and ${million} million pixels unless it is a JPEG`;
 });
