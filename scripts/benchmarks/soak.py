@@ -32,7 +32,6 @@ import psutil
 from PIL import Image
 
 from catdog import CatDogError
-from catdog.core import recording
 from catdog.core.resources import peak_memory_gb
 
 HOST = "127.0.0.1"
@@ -72,7 +71,7 @@ class Seen:
 
     statuses: dict[str, Counter] = field(default_factory=lambda: {k: Counter() for k in WEIGHTS})
     seconds: list[float] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
+    lost: Counter = field(default_factory=Counter)
 
 
 def _pieces(kind: str, body: bytes) -> Iterator[tuple[float, bytes]]:
@@ -135,7 +134,8 @@ def load(port: int, seconds: float, seen: Seen, bodies: dict, clients: int = CLI
             try:
                 status = ask(port, kind, body, stop)
             except (OSError, http.client.HTTPException) as error:
-                seen.lost.append(f"{kind}: {type(error).__name__} {error}")
+                seen.lost[f"{kind}: {type(error).__name__} {error}"] += 1
+                stop.wait(0.1)
                 continue
             seen.statuses[kind][status] += 1
             if kind == "good" and status == 200:
@@ -189,7 +189,7 @@ def _serving(log, arguments: Sequence[str] = ()) -> Iterator[tuple[subprocess.Po
     command = [sys.executable, "-m", "catdog", "serve", "--port", "0", *arguments]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
-        found = re.search(r":(\d+) ", server.stdout.readline())
+        found = server.stdout and re.search(r":(\d+) ", server.stdout.readline())
         if not found:
             raise CatDogError("catdog serve did not start: run it alone to see why.")
         yield server, int(found[1])
@@ -240,7 +240,7 @@ def soak(minutes: float, arguments: Sequence[str] = (), clients: int = CLIENTS) 
 
 
 def _problems(seen: Seen, begin: dict, end: dict, prompt: float, status: int, said: str) -> list:
-    found = [f"no answer to {one}" for one in seen.lost]
+    found = [f"no whole answer to {what}, {n} times" for what, n in seen.lost.items()]
     for kind, counted in seen.statuses.items():
         wrong = counted.keys() - ANSWERS[kind]
         found += [f"{kind} photos were told {one}, {counted[one]} times" for one in wrong]
@@ -283,7 +283,10 @@ def summary(found: dict) -> str:
 @click.option("--model", help="for catdog serve")
 def main(minutes: float, record: Path | None, model: str | None) -> None:
     """Soak catdog serve; exit with 1 if there is a problem."""
-    recording.origin()  # the commit as it is now
+    if record:
+        from catdog.core import recording  # imports Keras
+
+        recording.origin()  # the commit as it is now
     found = soak(minutes, ["--model", model] if model else [])
     click.echo(summary(found))
     if record:

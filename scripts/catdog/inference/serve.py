@@ -305,6 +305,7 @@ def _listen(port: int, host: str = HOST) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen()  # who comes before the server has started waits, and is not refused
     except (OSError, OverflowError) as error:
         found.close()
         why = getattr(error, "strerror", None) or "no such port"
