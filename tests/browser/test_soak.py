@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak`: a short one finds nothing, and one of a bad server tells what is bad."""
+"""`python -m benchmarks.soak`: a short one finds nothing, one of a bad server what is bad."""
 
 import http.server
 import json
@@ -49,7 +49,7 @@ def test_soak_tells_who_got_no_answer_or_a_wrong_one():
     problems = "\n".join(soak._problems(seen, still, still, 0.1, 0, ""))
     assert "no whole answer to good: RemoteDisconnected" in problems
     assert "bad photos were told 500" in problems and "no good photo was answered" in problems
-    assert "gone" not in problems and "silent" not in problems
+    assert "answer to gone" not in problems
 
 
 def test_soak_tells_what_has_grown_and_who_waited():
@@ -58,8 +58,5 @@ def test_soak_tells_what_has_grown_and_who_waited():
     assert soak._problems(seen, begin, begin | {"memory_mb": 149}, 1.9, 0, "") == []
     end = {"memory_mb": 151, "threads": 9, "files": 11}
     problems = soak._problems(seen, begin, end, float("inf"), 1, "Traceback")
-    assert len(problems) == 5
-    for problem, words in zip(
-        problems, ("dawdled", "memory", "threads", "files", "Trace"), strict=True
-    ):
-        assert words in problem
+    words = ("dawdled", "memory", "threads", "files", "Traceback")
+    assert all(word in problem for word, problem in zip(words, problems, strict=True))
