@@ -31,7 +31,8 @@ def _titles() -> list[tuple[str, str, str]]:
         first = json.loads(path.read_text("utf-8"))["cells"][0]["source"]
         text = first if isinstance(first, str) else "".join(first)
         title = text.splitlines()[0].removeprefix("# ")
-        found.append((title, path.name, re.search(r"^\*(.+?)\*$", text, re.M)[1]))
+        (line,) = re.findall(r"^\*(.+?)\*$", text, re.M)[:1]
+        found.append((title, path.name, line))
     return found
 
 

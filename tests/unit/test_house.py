@@ -92,7 +92,7 @@ def test_shipped_models_are_small_and_have_card_and_record():
     [
         ("cat_dog_cnn", "all", 20_000, 0),
         ("cat_dog_residual", "train", 16_000, 0),
-        ("cat_dog_efficientnet", "train", 16_000, 1600),
+        ("cat_dog_efficientnet", "train minus held back", 14_400, 1600),
     ],
 )
 def test_shipped_models_say_which_photos_they_were_trained_on(name, split, trained, chosen):
@@ -105,10 +105,10 @@ def test_shipped_models_say_which_photos_they_were_trained_on(name, split, train
     assert about["dataset"]["manifest_sha256"] == record["dataset"]["manifest_sha256"]
     assert about["split"] == split
     assert trained - 5 <= len(about["trained"]) <= trained  # some photos are there twice
-    assert len(about["chosen"]) == chosen and set(about["chosen"]) <= set(about["trained"])
-    # how many an epoch took, by the rate in the record; those that calibrated were not among them
+    assert len(about["chosen"]) == chosen and not set(about["chosen"]) & set(about["trained"])
+    # how many an epoch took, by the rate in the record
     seen = record["images_per_second"] * record["seconds"] / record["epochs"]
-    assert seen == pytest.approx(trained - chosen, abs=30)
+    assert seen == pytest.approx(trained, rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["cat_dog_cnn", "cat_dog_residual", "cat_dog_efficientnet"])

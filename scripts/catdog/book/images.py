@@ -27,8 +27,8 @@ def smaller(png: bytes) -> tuple[str, bytes]:
     sharp. What is full of photos becomes a JPEG, by which it shrinks far more. A picture that has a
     palette already, or that is transparent, is returned as it is.
     """
-    image = Image.open(io.BytesIO(png))
-    if image.mode == "P" or image.convert("RGBA").getextrema()[3][0] < 255:
+    image: Image.Image = Image.open(io.BytesIO(png))
+    if image.mode == "P" or np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         return "image/png", png
     image = image.convert("RGB")
     sharp = _encoded(image, "PNG")

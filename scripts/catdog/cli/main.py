@@ -56,7 +56,7 @@ def _sentence(error: CatDogError | OSError) -> str:
 
 def _traceback(error: BaseException) -> None:
     """Print where an error comes from, with its causes, also those that it hides."""
-    one = error
+    one: BaseException | None = error
     while one is not None:
         one.__suppress_context__ = False
         one = one.__cause__ or one.__context__

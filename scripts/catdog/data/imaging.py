@@ -168,14 +168,14 @@ def opened(blob: bytes) -> Image.Image:
         if blob[:3] == JPEG:  # `Image.open` refuses one of over 178 million pixels
             limit, advice = MAX_PIXELS, "make it smaller"
             in_turn = _decodes_in_turn(blob)
-            image = JpegImagePlugin.jpeg_factory(io.BytesIO(blob))
+            image: Image.Image = JpegImagePlugin.jpeg_factory(io.BytesIO(blob))
             if in_turn:  # is decoded at a half, in a quarter of the space
                 limit *= 4
             elif image.width * image.height <= limit * 4:
                 advice = "save it as a JPEG that is not progressive, or make it smaller"
         else:
             image = Image.open(io.BytesIO(blob), formats=FORMATS)
-            limit = MAX_WHOLE[image.format]
+            limit = MAX_WHOLE[str(image.format)]
         if max(image.width * image.height, _tile(image)) <= limit:
             return image
     except Image.DecompressionBombError:
@@ -201,8 +201,7 @@ def _decodes_in_turn(blob: bytes) -> bool:
     at, scans, frame, in_turn = 2, 0, b"", False
     for _ in range(MAX_SEGMENTS):
         marker = _MARKER.search(blob, at)
-        kind = marker[0][1] if marker else END
-        if kind == END:
+        if marker is None or (kind := marker[0][1]) == END:
             return in_turn
         if not scans and marker.start() - at > MAX_FILL:  # takes Pillow a second for each MB
             raise CatDogError("cannot be decoded: its head is damaged")
@@ -299,7 +298,8 @@ def _into_srgb(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image
     bands = len(Image.new(mode, (1, 1)).getbands())
     steps = (np.indices((9,) * bands) * 31.875).astype(np.uint8).reshape(bands, -1).T
     some = Image.frombytes(mode, (len(steps), 1), steps.tobytes())
-    apart = np.subtract(transform.apply(some), some.convert("RGB"), dtype=int)
+    pair = (transform.apply(some), some.convert("RGB"))
+    apart = np.subtract(*(np.asarray(image, int) for image in pair))
     if abs(apart).max() <= ALIKE:
         return None
     return lambda image: transform.apply(image.convert(mode))

@@ -32,7 +32,7 @@ def read_photo(source: str | Path | bytes | np.ndarray, size: int) -> np.ndarray
             raise CatDogError(f"pixels of shape {source.shape}: (height, width, 3) is expected.")
         return imaging.resize(np.ascontiguousarray(source), size)
     if web.is_address(source):
-        source, name = web.fetch(source), web.shown(source)
+        name, source = web.shown(source), web.fetch(source)
     else:
         name = "this file" if isinstance(source, bytes) else str(source)
     try:
@@ -71,7 +71,8 @@ def photos_in(named: Iterable[str | Path], left_out: Counter | None = None) -> I
         if not (isinstance(path, Path) and path.is_dir()):
             yield path
             continue
-        here, empty = Counter(), True
+        here: Counter[str] = Counter()
+        empty = True
         for inside in sorted(path.rglob("*")):
             kind = _kind(inside, path)
             if kind == "photo":

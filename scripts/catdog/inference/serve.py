@@ -109,11 +109,11 @@ class Judge:
             batch, last = [job], False
             while len(batch) < BATCH and not last:
                 try:
-                    job = self._jobs.get_nowait()
+                    more = self._jobs.get_nowait()
                 except queue.Empty:
                     break
-                last = job is None
-                batch += [] if last else [job]
+                last = more is None
+                batch += [more] if more else []
             self._judge([job for job in batch if job.answer.set_running_or_notify_cancel()])
             if last:
                 return

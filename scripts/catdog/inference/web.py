@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 import time
+from typing import TypeGuard
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -33,7 +34,7 @@ _HEADERS = {
 }
 
 
-def is_address(text: object) -> bool:
+def is_address(text: object) -> TypeGuard[str]:
     """Whether this is a web address, or another kind of address, rather than a path."""
     return isinstance(text, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
 
@@ -72,7 +73,8 @@ class _Line(HTTPAdapter):
 
     def __init__(self, timeout: float):
         self.outside = self.late = False
-        self.deadline, self._sockets = time.monotonic() + timeout, []
+        self.deadline = time.monotonic() + timeout
+        self._sockets: list[socket.socket] = []
         self._pools = {}
         for scheme, pool, connection in (
             ("http", HTTPConnectionPool, HTTPConnection),

@@ -314,16 +314,11 @@ def fine_tune(
 
     model, log = loop.train(build, recipe, (images, labels), None, run, seed)
 
-    def logits(photos):
-        logit = keras.Model(model.inputs, model.get_layer("logits").output)
-        pair = [logit.predict(p, batch_size=32, verbose=0) for p in (photos, photos[:, :, ::-1])]
-        return [(x[:, 1] - x[:, 0]).astype(np.float64) for x in pair]
-
-    held = np.stack(logits(held_images))
+    held = _logits(model, held_images)
     found = calibrate(held_labels, held[0])
     t = found["temperature"]
     images, truth, _ = loading.load(folder, "validation", size)
-    pair = np.stack(logits(images))
+    pair = _logits(model, images)
     seconds = sum(log["seconds"])
     record = {
         "what": f"catdog transfer fine-tune --backbone {backbone} --size {size}",
@@ -345,6 +340,13 @@ def fine_tune(
     last = model.get_layer("logits")
     last.set_weights([w / t for w in last.get_weights()])
     return model, record
+
+
+def _logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return the log odds of dog of photos and of their mirror images: float64 (2, n)."""
+    logits = keras.Model(model.inputs, model.get_layer("logits").output)
+    pair = [logits.predict(x, batch_size=32, verbose=0) for x in (images, images[:, :, ::-1])]
+    return np.stack([(x[:, 1] - x[:, 0]).astype(np.float64) for x in pair])
 
 
 def head_of(model: keras.Model) -> tuple[np.ndarray, float]:
