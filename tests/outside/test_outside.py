@@ -21,6 +21,7 @@ import skimage.data
 from catdog import Classifier
 from catdog.core import paths
 from catdog.evaluation import ood
+from catdog.models import export
 
 HERE = Path(__file__).parent
 MODEL = paths.MODELS / "cat_dog_efficientnet.onnx"
@@ -89,6 +90,12 @@ def folder(tmp_path_factory):
     run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=made)
     yield made
     shutil.rmtree(made)
+
+
+def test_shipped_file_has_the_words_that_are_tested_here(classifier):
+    said = onnxruntime.InferenceSession(MODEL).get_modelmeta().custom_metadata_map
+    meant = export._metadata(classifier.size, None)
+    assert all(said[key] == meant[key] for key in ("labels", "photo", "preprocessing"))
 
 
 def package(name="package.json"):
