@@ -21,6 +21,7 @@ import skimage.data
 from catdog import Classifier
 from catdog.core import paths
 from catdog.evaluation import ood
+from catdog.models import export
 
 HERE = Path(__file__).parent
 MODEL = paths.MODELS / "cat_dog_efficientnet.onnx"
@@ -91,6 +92,12 @@ def folder(tmp_path_factory):
     shutil.rmtree(made)
 
 
+def test_shipped_file_has_the_words_that_are_tested_here(classifier):
+    said = onnxruntime.InferenceSession(MODEL).get_modelmeta().custom_metadata_map
+    meant = export._metadata(classifier.size, None)
+    assert all(said[key] == meant[key] for key in ("labels", "photo", "preprocessing"))
+
+
 def package(name="package.json"):
     return json.loads((HERE / name).read_text("utf-8"))
 
@@ -103,6 +110,7 @@ def test_lock_has_hashes_and_no_host():
     assert "://" not in (HERE / "package-lock.json").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_node(folder, photo):
     file, width, height, wanted = photo
     said = run("node", "predict.js", MODEL.name, file, width, height, cwd=folder)
@@ -127,6 +135,7 @@ def site(folder):
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("photo", [SHRUNK], indirect=True)
 def test_browser(browser, site, folder, photo):
     file, width, height, wanted = photo
