@@ -52,6 +52,10 @@ def load_model(path: str | Path | None = None) -> keras.Model:
     path = Path(path or DEFAULT)
     if not path.is_file():
         raise CatDogError(f"{path}: no such model. Name a .keras file, or leave --model out.")
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):  # Keras says: not found
+        raise CatDogError(
+            f"{path} is not a whole .keras file (a copy that broke off?). Get it again."
+        )
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:
