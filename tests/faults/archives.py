@@ -197,8 +197,8 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {  # id: what, its by
     "archive-all-unreadable": (
         "photos of which none can be read",
         lambda: zipped(dict.fromkeys(labelled(), b"x")),
-        "train.zip: none of its 40 photos can be read. The first, cat.0.jpg: cannot be decoded: "
-        "it is no picture",
+        "train.zip: none of its 40 photos can be read: get them again. The first, cat.0.jpg: "
+        "cannot be decoded: it is no picture.",
     ),
     "archive-copies": (
         "20 copies of one cat",

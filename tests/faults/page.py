@@ -33,8 +33,8 @@ ROW = re.compile(r"\| `(?P<id>[a-z0-9-]+)` \| .+ \| (?P<said>.*) \| \d+ \|")
 
 def _cell(text: str) -> str:
     """A text as code in a table; line ends become " ⏎ "."""
-    text = text.replace("|", "\\|").replace("\n", " ⏎ ")
-    return f"`{text}`" if text else "nothing"
+    text, mark = text.replace("|", "\\|").replace("\n", " ⏎ "), "``" if "`" in text else "`"
+    return f"{mark}{text}{mark}" if text else "nothing"
 
 
 def render(said: dict[str, str]) -> str:
@@ -46,8 +46,8 @@ def render(said: dict[str, str]) -> str:
         )
         for fault in FAULTS.values():
             if fault.kind == kind:
-                seen = _cell(said[fault.id])
-                parts.append(f"| `{fault.id}` | {fault.what} | {seen} | {fault.code} |\n")
+                what, seen = fault.what.replace("|", "\\|"), _cell(said[fault.id])
+                parts.append(f"| `{fault.id}` | {what} | {seen} | {fault.code} |\n")
     parts.append("\n## Tested elsewhere\n\n| injected | seen | test |\n| --- | --- | --- |\n")
     for row in ELSEWHERE:
         file, name = row.test.split("::")
@@ -60,6 +60,6 @@ def shown() -> dict[str, str]:
     """Return what the page shows as said for each fault."""
     found = {}
     for row in ROW.finditer(PAGE.read_text("utf-8")):
-        said = "" if row["said"] == "nothing" else row["said"][1:-1]
+        said = "" if row["said"] == "nothing" else re.sub("^(`+)(.*)\\1$", r"\2", row["said"])
         found[row["id"]] = said.replace(" ⏎ ", "\n").replace("\\|", "|")
     return found
