@@ -240,6 +240,28 @@ def _(place: Place) -> Seen:
 
 
 @fault(
+    "record-cut",
+    "half a record",
+    "records/a.json is damaged (…): get it again, or move it away, then run again.",
+)
+def _(place: Place) -> Seen:
+    (place.path / "records").mkdir()
+    (place.path / "records" / "a.json").write_text('{"what": "catdog tr')
+    return place.call(small.records_of, "records")
+
+
+@fault(
+    "study-cut",
+    "half of what a part of a study left",
+    "part.json is damaged (…): get it again, or move it away, then run again.",
+)
+def _(place: Place) -> Seen:
+    assert place.call(small.studied, "part.json").code == 0
+    cut(place.path / "part.json")
+    return place.call(small.studied, "part.json")
+
+
+@fault(
     "csv-part-other",
     "a .part of `predict --csv` that was begun with other photos",
     "catdog: mine/a.csv.part was begun with other photos, another model or another threshold: move "

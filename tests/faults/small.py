@@ -51,6 +51,20 @@ def pixels_of(folder: str, root: str) -> str:
     return hashlib.sha256(images.tobytes()).hexdigest()[:16]
 
 
+def records_of(folder: str) -> list[str]:
+    """Read the records of a folder, as chapters do."""
+    from catdog.core import recording
+
+    return sorted(recording.read_all(folder))
+
+
+def studied(path: str) -> dict:
+    """Do a part of a study, or read what it left."""
+    from catdog.training import bottleneck
+
+    return bottleneck.kept(Path(path), {}, dict)
+
+
 def downloaded(url: str, path: str, sha256: str, **constants: float) -> Path:
     """Download a file, with constants of the module set to others."""
     from catdog.data import download

@@ -46,11 +46,11 @@ def _(place: Place) -> Seen:
 @fault(
     "letters-latin-1",
     "a photo's name in Latin-1",
-    "… (probability of dog: …)  mine/caf\ufffd.jpg",
+    "… (probability of dog: …)  mine/\ufffd.jpg",
     0,
 )
 def _(place: Place) -> Seen:
-    path = os.fsencode(place.mine) + b"/caf\xe9.jpg"
+    path = os.fsencode(place.mine) + b"/\xe9.jpg"
     try:
         Path(os.fsdecode(path)).write_bytes(jpeg(1))
     except OSError:
@@ -174,6 +174,13 @@ def _(place: Place) -> Seen:
     (place.path / "keras.json").write_text('{"backend": "theano", "image_data_format": "th"}')
     env = {"KERAS_HOME": str(place.path), "KERAS_BACKEND": ""}
     return place.command("-q", "predict", "mine/a.jpg", "--model", place.model, env=env)
+
+
+@fault("program", "a chapter's lines in a program, with no guard of __main__", "data/sample", 0)
+def _(place: Place) -> Seen:
+    lines = "from catdog.data import download\nprint(download.sample('data', n=40, progress=False))"
+    (place.path / "program.py").write_text(lines)
+    return place.command(program=["program.py"])
 
 
 @fault("elsewhere", "a program of the reader's, run in another folder", "True", 0)
