@@ -140,7 +140,8 @@ class Place:
         self.note()
         line = [sys.executable, *program, *map(str, words)]
         line = ["sh", "-c", shell, "sh", *line] if shell else line
-        name, environment = f"run{self.started}", {**os.environ, **(env or {})}
+        own = {f"CATDOG_{name}": str(self.path / name.lower()) for name in ("FEATURES", "RUNS")}
+        name, environment = f"run{self.started}", os.environ | own | (env or {})
         with (
             open(self.path / f".{name}.out", "wb") as out,
             open(self.path / f".{name}.err", "wb") as err,
@@ -160,6 +161,9 @@ class Place:
 def _child(folder, name, function, given, env, mounts) -> None:
     os.chdir(folder)
     os.environ.update(env)
+    from catdog.core import paths
+
+    paths.FEATURES, paths.RUNS = folder / "features", folder / "runs"
     for fd, end in ((1, "out"), (2, "err")):
         os.dup2(os.open(f".{name}.{end}", os.O_WRONLY | os.O_CREAT, 0o600), fd)
     if mounts:
