@@ -1,9 +1,15 @@
 """Pictures for the tests."""
 
 import io
+import struct
 
 import numpy as np
+import skimage.data
 from PIL import Image
+
+CAT = skimage.data.chelsea()  # uint8 (300, 451, 3)
+HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100)
+SIDEWAYS = (0x0112, 3, 1, struct.pack("<HH", 6, 0))  # a tag of EXIF: type, count, value
 
 
 def jpeg(seed: int, size=(32, 24)) -> bytes:
@@ -12,3 +18,25 @@ def jpeg(seed: int, size=(32, 24)) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG")
     return out.getvalue()
+
+
+def saved(pixels, kind="JPEG", **how) -> bytes:
+    """The file of an image, or of pixels."""
+    out = io.BytesIO()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(out, kind, **how)
+    return out.getvalue()
+
+
+def with_exif(blob, *tags, before=b"") -> bytes:
+    """A JPEG with an EXIF of these tags: (tag, type, count, four bytes of value)."""
+    entries = b"".join(struct.pack("<HHI", *tag[:3]) + tag[3] for tag in tags)
+    body = b"Exif\0\0" + before + b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries
+    body += bytes(4)
+    return blob[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + blob[2:]
+
+
+def of_size(width, height, blob) -> bytes:
+    """Let a JPEG of one scan claim other sides."""
+    at = next(i for i in (blob.find(b"\xff\xc0"), blob.find(b"\xff\xc2")) if i >= 0)
+    return blob[: at + 5] + struct.pack(">HH", height, width) + blob[at + 9 :]

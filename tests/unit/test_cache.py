@@ -1,7 +1,6 @@
 """Photos decoded once: the same pixels, resumed after a kill, never those of something else."""
 
 import json
-import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -152,34 +151,3 @@ def test_what_is_half_there_is_gone_on_with(folder, tmp_path, monkeypatch):
         path.unlink()
         load(folder, tmp_path / "c")
         assert path.read_bytes() == whole and decoded.pop() == left
-
-
-@pytest.mark.slow
-def test_killed_midway_it_resumes_to_the_same_bytes(folder, tmp_path, kill_when):
-    code = (
-        "import sys, time; from catdog.data import batching, pixel_cache\n"
-        "pixel_cache.PIECE = 4\n"
-        "real = batching.file_batches\n"
-        "def slow(where, batch_size, size, nearest):\n"
-        "    for batch in real(where, 4, size):\n"
-        "        time.sleep(0.3)\n"
-        "        yield batch\n"
-        "batching.file_batches = slow\n"
-        "pixel_cache.load(sys.argv[1], 'train', 24, sys.argv[2], progress=False)"
-    )
-    root = tmp_path / "c"
-    enough = 128 + 9 * 24 * 24 * 3
-    kill_when(
-        code,
-        folder,
-        root,
-        so=lambda: any(p.stat().st_size > enough for p in root.rglob("*.part")),
-    )
-    (part,) = root.rglob("*.part")
-    assert enough < part.stat().st_size < 128 + 32 * 24 * 24 * 3
-    load(folder, root)
-    load(folder, tmp_path / "fresh")
-    (one,), (other,) = (list(r.rglob("pixels.npy")) for r in (root, tmp_path / "fresh"))
-    assert one.read_bytes() == other.read_bytes() and os.listdir(root) == os.listdir(
-        tmp_path / "fresh"
-    )

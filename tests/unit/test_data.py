@@ -2,10 +2,6 @@ import csv
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -126,23 +122,6 @@ def test_absurd_image_size_is_set_aside(photos, make_zip, tmp_path, monkeypatch)
     assert item["file"] == "cat.100.jpg" and "more than 4,000 pixels" in item["reason"]
 
 
-@pytest.mark.parametrize(
-    "name", ["../cat.1.jpg", "/etc/cat.1.jpg", "a/../../cat.1.jpg", "C:\\cat.1.jpg"]
-)
-def test_entries_that_leave_the_folder_are_refused(name, photos, make_zip, tmp_path):
-    with pytest.raises(CatDogError, match="leave the folder"):
-        organizing.organize(make_zip({**photos, name: b"x"}), tmp_path / "data", progress=False)
-    assert not (tmp_path / "data" / "photos").exists()
-
-
-def test_bomb_is_refused(photos, tmp_path):
-    path = tmp_path / "train.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("train/cat.1.jpg", bytes(8 * 2**20))
-    with pytest.raises(CatDogError, match="no photo"):
-        organizing.organize(path, tmp_path / "data", progress=False)
-
-
 def test_bad_sources_are_explained(photos, make_zip, tmp_path):
     def fails(source, match, **kwargs):
         with pytest.raises(CatDogError, match=match):
@@ -190,15 +169,6 @@ def test_bomb_in_an_archive_in_an_archive_is_refused(make_zip, make_inner, tmp_p
         sources.entries(make_zip({"train.zip": bomb}))
 
 
-def test_a_full_disk_for_an_archive_in_an_archive_is_explained(make_zip, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(sources.shutil, "copyfileobj", full)
-    with pytest.raises(CatDogError, match="No space left on device.*make room there"):
-        sources.entries(make_zip({"train.zip": b"x"}))
-
-
 def test_large_files_beside_the_photos_are_left_alone(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "MAX_PHOTO_BYTES", 2**20)
     path = tmp_path / "train.zip"
@@ -208,21 +178,6 @@ def test_large_files_beside_the_photos_are_left_alone(photos, tmp_path, monkeypa
         archive.writestr("train/table.csv", bytes(8 * 2**20))
         archive.writestr("train/video.mp4", os.urandom(2**20 + 1))
     assert len(sources.entries(path)) == 40
-
-
-@pytest.mark.parametrize(
-    "field, value, match", [("flag", 1, "encrypted"), ("method", 9, "packed with Deflate64")]
-)
-def test_what_python_cannot_unpack_is_named(photos, make_zip, field, value, match):
-    path = make_zip({"table.csv": b"x", **photos})
-    blob = bytearray(path.read_bytes())
-    name = b"train/dog.5.jpg"
-    for at in (blob.index(name) - 30, blob.rindex(name) - 46):  # the entry, and in the directory
-        central = blob[at : at + 4] == b"PK\x01\x02"
-        blob[at + (6 if field == "flag" else 8) + 2 * central] = value
-    path.write_bytes(blob)
-    with pytest.raises(CatDogError, match=f"train/dog.5.jpg' is {match}.* Unpack the archive"):
-        sources.entries(path)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -329,12 +284,6 @@ def test_a_source_too_small_for_its_ratio_says_how_many_it_takes(make_zip, tmp_p
         organizing.organize(make_zip(files), tmp_path / "data", progress=False)
 
 
-def test_copies_alone_cannot_fill_both_sides(photos, make_zip, tmp_path):
-    photos |= {f"train/cat.{i}.jpg": jpeg(0) for i in range(20)}
-    with pytest.raises(CatDogError, match="validation would get 0 cats and 4 dogs.*copies"):
-        organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
-
-
 def test_other_settings_never_overwrite(photos, make_zip, tmp_path):
     source = make_zip(photos)
     folder = organizing.organize(source, tmp_path / "data", progress=False)
@@ -342,48 +291,6 @@ def test_other_settings_never_overwrite(photos, make_zip, tmp_path):
     with pytest.raises(CatDogError, match="other settings"):
         organizing.organize(source, tmp_path / "data", n=20, progress=False)
     assert tree(folder) == before
-
-
-def test_a_full_disk_is_explained_and_loses_nothing(photos, make_zip, tmp_path, monkeypatch):
-    source = make_zip(photos)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(organizing.Path, "write_bytes", full)
-        with pytest.raises(CatDogError, match="No space left.*make room there"):
-            organizing.organize(source, tmp_path / "data", progress=False)
-    assert not (tmp_path / "data" / "photos").exists()
-    organizing.organize(source, tmp_path / "data", progress=False)
-
-
-@pytest.mark.parametrize("photos_before_kill", [0, 1, 150, 399])
-def test_killed_organize_completes_on_the_next_run(photos_before_kill, make_zip, tmp_path):
-    source = make_zip({f"{lb}.{i}.jpg": jpeg(i) for lb in ("cat", "dog") for i in range(200)})
-    script = (
-        "import time, sys; from catdog.data import organizing, sources\n"
-        "real = sources.check_photo; count = [0]\n"
-        "def slow(blob):\n"
-        "    count[0] += 1\n"
-        "    if count[0] > int(sys.argv[3]): print('here', flush=True); time.sleep(60)\n"
-        "    return real(blob)\n"
-        "sources.check_photo = slow\n"
-        "organizing.organize(sys.argv[1], sys.argv[2], progress=False)"
-    )
-    root = tmp_path / "data"
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, str(source), str(root), str(photos_before_kill)],
-        stdout=subprocess.PIPE,
-    )
-    assert child.stdout.readline().startswith(b"here")
-    time.sleep(0.05)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    assert not (root / "photos").exists()
-    folder = organizing.organize(source, root, progress=False)
-    assert len(manifests.read(folder)) == 400
-    assert {p.name for p in root.iterdir()} == {"photos", ".photos.lock"}
 
 
 def test_command_reports_counts_and_errors(photos, make_zip, tmp_path, capsys):

@@ -1,6 +1,5 @@
 """Two programs at work in one folder: the second waits, or says so in one sentence."""
 
-import os
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ from catdog.core import files
 from catdog.data import loading, organizing
 from catdog.models import features
 from catdog.studies import search
-from catdog.training import loop, recipes
 
 SMALL = dict(backbone="efficientnet-lite0", size=64, weights=None, shard=8, progress=False)
 
@@ -76,15 +74,6 @@ SLOWLY = (
 )
 
 
-def test_organize_twice_at_once_works_once(photos, make_zip, tmp_path):
-    code = SLOWLY.format("sources", "organizing", "check_photo", 0.2) + (
-        "organizing.organize(sys.argv[1], sys.argv[2], progress=False); print(len(made))"
-    )
-    assert sorted(both(code, make_zip(photos), tmp_path / "data")) == ["0", "40"]
-    found = loading.load(tmp_path / "data" / "photos", None, 24, progress=False)
-    assert len(found[0]) == 40 and not list((tmp_path / "data").glob(".*.partial"))
-
-
 def test_pixel_cache_twice_at_once_decodes_once(photos, make_zip, tmp_path):
     folder = organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
     code = SLOWLY.format("batching", "pixel_cache", "file_batches", 2) + (
@@ -105,15 +94,6 @@ def test_features_wait_for_another_program(photos, make_zip, tmp_path, other, ca
     again = features.extract(folder, "train", root=tmp_path / "f", **SMALL)
     assert "another program is computing features" in capsys.readouterr().err
     assert found.shards[2].exists() and np.array_equal(np.asarray(again), before)
-
-
-def test_training_in_the_folder_of_another_program_is_refused(other, tmp_path):
-    other(tmp_path / "run" / ".lock")
-    photos = np.zeros((8, 24, 24, 3), np.uint8), np.zeros(8, np.int32)
-    recipe = recipes.Recipe(epochs=1)
-    with pytest.raises(CatDogError, match="another program is training in .*run"):
-        loop.train(lambda: recipe.build(24), recipe, photos, None, tmp_path / "run", progress=False)
-    assert os.listdir(tmp_path / "run") == [".lock"]
 
 
 def test_search_in_the_database_of_another_program_is_refused(other, tmp_path, monkeypatch):

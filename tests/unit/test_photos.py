@@ -10,37 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import skimage.data
+from pictures import CAT, HEIC, SIDEWAYS, of_size, saved, with_exif
 from PIL import Image, ImageFile, ImageOps
 
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.data import imaging, manifests, organizing, sources
 from catdog.inference import prediction
-
-CAT = skimage.data.chelsea()  # uint8 (300, 451, 3)
-HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100)
-SIDEWAYS = (0x0112, 3, 1, struct.pack("<HH", 6, 0))  # a tag of EXIF: type, count, value
-
-
-def saved(pixels, kind="JPEG", **how):
-    out = io.BytesIO()
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(out, kind, **how)
-    return out.getvalue()
-
-
-def with_exif(blob, *tags, before=b""):
-    entries = b"".join(struct.pack("<HHI", *tag[:3]) + tag[3] for tag in tags)
-    body = b"Exif\0\0" + before + b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries
-    body += bytes(4)
-    return blob[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + blob[2:]
-
-
-def of_size(width, height, blob):
-    """Let a JPEG of one scan claim other sides."""
-    at = next(i for i in (blob.find(b"\xff\xc0"), blob.find(b"\xff\xc2")) if i >= 0)
-    return blob[: at + 5] + struct.pack(">HH", height, width) + blob[at + 9 :]
 
 
 def test_ordinary_jpegs_have_the_pixels_that_opencv_gives():

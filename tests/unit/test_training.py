@@ -1,9 +1,5 @@
 """Pipeline and training: deterministic, resumable, honest."""
 
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import keras
@@ -123,35 +119,6 @@ def test_a_run_broken_off_ends_with_the_same_weights(photos, tmp_path, break_off
         assert np.array_equal(a, b)
     assert log["history"] == whole_log["history"] and log["best_epoch"] == whole_log["best_epoch"]
     assert keras.config.dtype_policy().name == "float32"
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("features_elsewhere")
-def test_killed_at_random_moments_it_completes_to_the_same_result(photos_on_disk, tmp_path):
-    def command(run):
-        return [
-            *(sys.executable, "-m", "catdog", "train", "article", "--epochs", "6"),
-            *("--data", str(photos_on_disk), "--run", str(run)),
-        ]
-
-    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
-    rng, run = np.random.default_rng(7), tmp_path / "killed"
-    for number in range(1, 4):
-        process = subprocess.Popen(
-            command(run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and process.poll() is None:
-            if list(run.glob(f"epoch-*{number}*")):
-                break
-            time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.3))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(command(run), check=True, capture_output=True)
-    a, b = (keras.models.load_model(tmp_path / n / "model.keras") for n in ("whole", "killed"))
-    for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
-        assert np.array_equal(x, y)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "kept.npz", "log.json"])

@@ -240,7 +240,7 @@ def outdated(names: list[str] | None, scale: str, force: bool = False) -> tuple[
     for path in asked:
         out, note = notes / path.name, notes / f"{path.stem}.json"
         if not force and note.exists() and out.exists():
-            found = json.loads(note.read_text("utf-8"))
+            found = files.read_json(note)
             if found["key"] == _key(path, scale):
                 made[path] = found
     return asked, made

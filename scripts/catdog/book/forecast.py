@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from catdog.core import paths, resources
+from catdog.core import files, paths, resources
 
 # two recorded runs of all chapters at sample scale, on two kinds of processor
 RECORDS = {True: "run-bfloat16", False: "run-avx2"}  # does it compute in bfloat16 natively?
@@ -41,7 +40,7 @@ def recorded() -> dict:
     chapters {name: {"cpu_seconds", "peak_memory_gb"}}, matrix_gflops (as `speed` measures).
     """
     path = paths.MODELS / "records" / f"{RECORDS[resources.native_bfloat16()]}.json"
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return files.read_json(path) if path.exists() else {}
 
 
 def longest_first(chapters: list[Path]) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from catdog.cli import options
-from catdog.cli.output import load_keras, say
+from catdog.cli.output import say
 from catdog.core import paths
 
 
@@ -43,7 +43,6 @@ def _organizing(name: str, n: int | None = None):
 
 
 def _get(source: str, *given, **how) -> None:
-    load_keras(networks=False)
     from catdog.data import download, manifests, organizing
 
     common = (how["root"], how["name"], how["n"], how["ratio"], how["seed"])
@@ -52,8 +51,9 @@ def _get(source: str, *given, **how) -> None:
     made = manifests.metadata(folder)
     for split, counts in made["counts"].items():
         say(f"{folder / split}: {counts['cat']:,} cats, {counts['dog']:,} dogs")
-    if made["set_aside"]:
-        say(f"{len(made['set_aside'])} photos could not be read: see {folder / 'set_aside'}")
+    if n := len(made["set_aside"]):
+        many = "photo" if n == 1 else "photos"
+        say(f"{n:,} {many} could not be read: see set_aside in {folder / 'dataset.json'}")
 
 
 @data.command()

@@ -46,6 +46,8 @@ def _sentence(error: CatDogError | OSError) -> str:
     """Return what to say of an error; one that is none of the reader's goes on as it is."""
     if isinstance(error, CatDogError):
         return str(error)
+    if error.errno in files.FULL and not error.filename:  # stdout's, too
+        return f"a disk is full ({error.strerror}): make room on it, then run again."
     if error.errno not in files.FULL | files.FORBIDDEN or not error.filename:
         raise error
     return (
@@ -114,6 +116,19 @@ def main(argv: list[str] | None = None) -> int:
         where = ctx.command_path if ctx else "catdog"
         click.echo(f"{where}: {error.format_message()}", err=True)
         return error.exit_code
+    except OSError as error:  # of the help, which is printed before a command begins
+        click.echo(f"catdog: {_sentence(error)}", err=True)
+        return 1
     except click.Abort:
         click.echo("catdog: stopped. Run the same command again to go on.", err=True)
         return 130
+    finally:
+        _empty_stdout()
+
+
+def _empty_stdout() -> None:
+    """Let what stdout could not take go nowhere: else Python tries it again, and complains."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -84,6 +84,6 @@ def reports(command):
     return either
 
 
-def load_keras(networks: bool = True) -> None:
+def load_keras() -> None:
     """Import Keras, see `starting.load_keras`; with -v TensorFlow says what it does."""
-    starting.load_keras(networks, settings().verbose)
+    starting.load_keras(settings().verbose)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ import click
 from catdog import CatDogError
 from catdog.cli import options
 from catdog.cli.output import load_keras, note, reports, say
-from catdog.core import choices, paths
+from catdog.core import choices, files, paths
 
 RECIPES = "\n".join(f"{name:28}{what}" for name, what in choices.RECIPES.items())
 
@@ -101,7 +100,7 @@ def train(
         path = one / "record.json"
         note(f"{one / 'model.keras'}: the model\n{path}: the record of the run")
     if len(records) == 1:
-        return json.loads(path.read_text("utf-8"))
+        return files.read_json(path)
     if everything:
         return {"runs": records}
     path = paths.RUNS / f"{data.name}-{recipe}" / "record.json"

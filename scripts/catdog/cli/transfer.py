@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from catdog.cli import options
 from catdog.cli.output import load_keras, note, reports, say
-from catdog.core import choices, paths
+from catdog.core import choices, files, paths
 
 PARTS = "; ".join(f"{name}: {what}" for name, what in choices.VGG16_PARTS.items())
 
@@ -103,5 +102,5 @@ def _vgg16(data: Path, run: Path, parts) -> dict:
     for part in parts:
         path = studies.record(part)
         say(f"{path}: {choices.VGG16_PARTS[part]}")
-        found[part] = json.loads(path.read_text("utf-8"))
+        found[part] = files.read_json(path)
     return found if len(found) > 1 else found[part]

@@ -23,7 +23,7 @@ import catdog
 from catdog import CatDogError
 from catdog.book import execute
 from catdog.core import paths
-from catdog.core.files import sha256, write
+from catdog.core.files import read_json, sha256, write
 
 SERVED = "served"  # the folder of the reports, in runs/
 BEAT = 5  # seconds between two signs of life in a report
@@ -202,7 +202,7 @@ def since(number: int, started: float) -> float:
     brought back with the run that goes on from there.
     """
     while (path := paths.RUNS / SERVED / f"{(number := number - 1):04d}.json").exists():
-        earlier = json.loads(path.read_text("utf-8"))
+        earlier = read_json(path)
         if earlier["state"] == "done":
             break
         started = datetime.datetime.fromisoformat(earlier["started"]).timestamp()

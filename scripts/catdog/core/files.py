@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -43,6 +44,20 @@ def write(path: str | Path, content: str | bytes) -> None:
     """Write a whole file in one step, text as UTF-8; see `atomic_write`."""
     with atomic_write(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file that the project wrote.
+
+    Raises:
+        CatDogError: it is damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except ValueError as error:
+        raise CatDogError(
+            f"{path} is damaged ({error}): get it again, or move it away, then run again."
+        ) from None
 
 
 def must_be_new(path: str | Path) -> None:

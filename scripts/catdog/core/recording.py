@@ -31,7 +31,7 @@ def versions() -> dict:
 def read_all(folder: str | Path | None = None) -> dict[str, dict]:
     """Read the committed records of the reference runs: {file name without .json: record}."""
     folder = Path(folder or paths.MODELS / "records")
-    return {p.stem: json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("*.json"))}
+    return {p.stem: files.read_json(p) for p in sorted(folder.glob("*.json"))}
 
 
 @cache

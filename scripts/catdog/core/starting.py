@@ -9,27 +9,22 @@ import sys
 from catdog import CatDogError
 
 
-def load_keras(networks: bool = True, verbose: bool = False) -> None:
+def load_keras(verbose: bool = False) -> None:
     """Import Keras and its backend without their greetings, which no setting turns off.
 
     Args:
-        networks: whether the caller has to do with them; to read photos, any settings of Keras do.
         verbose: with their greetings, and TensorFlow's log.
 
     Raises:
         CatDogError: Keras has settings that it, or the project, cannot work with.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
-    if not networks:
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     quiet = contextlib.nullcontext() if verbose or "keras" in sys.modules else _no_stderr()
     try:
         with quiet:
             import keras
     except (AssertionError, ImportError, ValueError) as error:
         raise CatDogError(f"Keras does not start ({error}). {_advice()}") from error
-    if not networks:
-        return
     wanted = {"image_data_format": "channels_last", "floatx": "float32"}
     for name, value in wanted.items():
         if (found := getattr(keras.config, name)()) != value:

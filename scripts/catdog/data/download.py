@@ -23,6 +23,7 @@ MICROSOFT_URL = (
 )
 MICROSOFT_SHA256 = "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
 COMPETITION = "dogs-vs-cats"
+TIMEOUT = 30.0  # seconds in which a server sends nothing
 NO_TOKEN = """\
 Kaggle did not accept a token from this computer. To get one:
   1. Sign in at https://www.kaggle.com and accept the rules of the competition at
@@ -68,34 +69,43 @@ def download(
 ) -> Path:
     """Download a file, going on where an earlier or broken download stopped, and check it.
 
-    The bytes gather in `path` + ".part", which becomes `path` only when its SHA-256 is right.
+    The bytes gather in `path` + ".part", which becomes `path` only when its SHA-256 is right. While
+    another program downloads the same, it waits.
 
     Raises:
         CatDogError: the server cannot be reached, refuses, or breaks off `attempts` times without
-            sending anything; the file is not the one that was expected; the disk is full.
+            sending anything new; the file is not the one that was expected; the disk is full.
     """
     path = Path(path)
-    if path.exists():
-        if files.sha256(path) == sha256:
-            return path
+    if not _is_there(path, sha256):
+        with files.lock(path.with_name(f".{path.name}.lock"), "downloading", wait=None):
+            if not _is_there(path, sha256):  # by the program that was waited for
+                _download(url, path, sha256, attempts, progress)
+    return path
+
+
+def _is_there(path: Path, sha256: str) -> bool:
+    if not path.exists():
+        return False
+    if files.sha256(path) != sha256:
         raise CatDogError(
             f"{path} is there but is not the file expected (its SHA-256 differs). "
             "Move it away, then run again."
         )
+    return True
+
+
+def _download(url: str, path: Path, sha256: str, attempts: int, progress: bool) -> None:
     part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         _fetch(url, part, attempts, progress)
-    except OSError as error:
-        if isinstance(error, requests.RequestException):
-            raise CatDogError(
-                f"{url} could not be downloaded ({error.__class__.__name__}). Is this computer "
-                "online? What has come so far is kept; run again to go on."
-            ) from error
+    except requests.RequestException as error:
         raise CatDogError(
-            f"{part} could not be written ({error.strerror or error}). Make room or choose "
-            "another folder with --root, then run again."
+            f"{url} could not be downloaded ({error.__class__.__name__}). Is this computer "
+            "online? What has come so far is kept; run again to go on."
         ) from error
+    except OSError as error:
+        raise files.cannot_write(part, error) from error
     if (found := files.sha256(part)) != sha256:
         wrong = path.with_name(path.name + ".wrong")
         os.replace(part, wrong)
@@ -104,16 +114,15 @@ def download(
             f"It is at {wrong}; it was not used. Run again to download it anew."
         )
     os.replace(part, path)
-    return path
 
 
 def _fetch(url: str, part: Path, attempts: int, progress: bool) -> None:
-    failures = 0
+    failures, most = 0, part.stat().st_size if part.exists() else 0
     while True:
         have = part.stat().st_size if part.exists() else 0
         try:
             headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
-            with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
+            with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
                 if answer.status_code == 416 and have:  # nothing is left to send
                     return
                 answer.raise_for_status()
@@ -133,22 +142,19 @@ def _fetch(url: str, part: Path, attempts: int, progress: bool) -> None:
                     for chunk in answer.iter_content(2**18):
                         out.write(chunk)
                         bar.update(len(chunk))
-                        failures = 0
             if total is None or part.stat().st_size >= total:
                 return
             raise requests.ConnectionError("the connection closed early")
-        except requests.HTTPError as error:
-            code = error.response.status_code
+        except requests.RequestException as error:
+            code = error.response.status_code if isinstance(error, requests.HTTPError) else 500
             if code < 500:
                 raise CatDogError(
                     f"{url} was refused (HTTP {code}). The file may have moved: see the sources "
                     "in data/README.md for others."
                 ) from error
-            failures += 1
-            if failures >= attempts:
-                raise
-        except requests.RequestException:
-            failures += 1
+            grown = part.stat().st_size if part.exists() else 0
+            failures = 1 if grown > most else failures + 1  # one that starts over gets nowhere
+            most = max(most, grown)
             if failures >= attempts:
                 raise
         time.sleep(min(2**failures, 30) / 10)

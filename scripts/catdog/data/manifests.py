@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_low
 
 from catdog import CatDogError
+from catdog.core import files
 
 LABELS = ("cat", "dog")
 SPLITS = ("train", "validation")
@@ -27,11 +31,23 @@ class Photo:
     sha256: str
 
 
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Say in a sentence that a data set's own file is not what was written there."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise CatDogError(
+            f"{path} is damaged ({why}): move {path.parent} away, and organize the photos again."
+        ) from None
+
+
 def metadata(folder: str | Path) -> dict:
     """Return the ``dataset.json`` of an organized data set.
 
     Raises:
-        CatDogError: the folder is not an organized data set.
+        CatDogError: the folder is not an organized data set, or the file is damaged.
     """
     path = Path(folder) / "dataset.json"
     if not path.is_file():
@@ -39,7 +55,11 @@ def metadata(folder: str | Path) -> dict:
             f"{folder} is no organized data set (dataset.json is missing). "
             "Make one with 'catdog data sample' or 'catdog data archive PATH'."
         )
-    return json.loads(path.read_text("utf-8"))
+    with _whole(path):
+        made = json.loads(path.read_text("utf-8"))
+        if missing := {"settings", "manifest_sha256", "counts", "set_aside"} - set(made):
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    return made
 
 
 def reference(folder: str | Path) -> dict:
@@ -57,9 +77,15 @@ def reference(folder: str | Path) -> dict:
 
 
 def read(folder: str | Path, split: str | None = None) -> list[Photo]:
-    """Read the manifest of an organized data set, whole or of one split."""
-    metadata(folder)
-    with open(Path(folder) / "manifest.csv", newline="", encoding="utf-8") as stream:
+    """Read the manifest of an organized data set, whole or of one split.
+
+    Raises:
+        CatDogError: the folder is not an organized data set, or its manifest is not as it was made.
+    """
+    made, path = metadata(folder), Path(folder) / "manifest.csv"
+    with _whole(path):
+        if files.sha256(path) != made["manifest_sha256"]:
+            raise ValueError("it is not as it was made")
         rows = [
             Photo(
                 r["file"],
@@ -70,7 +96,7 @@ def read(folder: str | Path, split: str | None = None) -> list[Photo]:
                 int(r["bytes"]),
                 r["sha256"],
             )
-            for r in csv.DictReader(stream)
+            for r in csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))
         ]
     return [r for r in rows if split is None or r.split == split]
 

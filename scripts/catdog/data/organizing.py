@@ -194,8 +194,8 @@ def _organize(source: sources.Source, partial: Path, settings: dict, progress: b
     good, broken = _read(found, inbox, progress)
     if not good:
         raise CatDogError(
-            f"{source.name}: none of its {len(found):,} photos can be read. The first, "
-            f"{broken[0]['file']}: {broken[0]['reason']}"
+            f"{source.name}: none of its {len(found):,} photos can be read: get them again. The "
+            f"first, {broken[0]['file']}: {broken[0]['reason'].rstrip('.')}."
         )
     _check_enough(
         source.name, [label for label, *_ in good.values()], settings["n"], settings["ratio"]

@@ -96,12 +96,19 @@ def photo_files(
         named = {p.relative_to(source.parent).as_posix(): p for p in every}
         photos = [(it, name) for name in named if (it := known(name)) is not None]
         for it, name in photos:
-            yield it, name, named[name].stat().st_size, _reader(named[name].read_bytes, name)
+            size = named[name].stat().st_size
+            yield it, name, size, _reader(partial(_whole, named[name], size), name)
         for path in [] if photos else every:
             if re.fullmatch(inner, path.name, re.IGNORECASE):
                 yield from _zipped(_open(path, str(path)), str(path), known, None)
     else:
         yield from _zipped(_open(source, str(source)), str(source), known, inner)
+
+
+def _whole(path: Path, size: int) -> bytes:
+    if size > MAX_PHOTO_BYTES:
+        raise ValueError(f"{size:,} bytes, more than any photo has")
+    return path.read_bytes()
 
 
 def _open(file: Path | IO[bytes], name: str) -> zipfile.ZipFile:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -72,7 +75,23 @@ def _numbered(seed: int, pair: tuple[str, int]) -> bytes:
     return jpeg(*pair, seed)
 
 
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Within this context processes start that do not run the reader's program once more.
+
+    They would, to know its functions, and wait for the very photos that they are to draw.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def jpegs(pairs: list[tuple[str, int]], seed: int = 1) -> Iterator[bytes]:
     """Draw many, in order, on every core."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(partial(_numbered, seed), pairs, chunksize=20)
+        with _without_main():
+            drawn = pool.map(partial(_numbered, seed), pairs, chunksize=20)
+        yield from drawn

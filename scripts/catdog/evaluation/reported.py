@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from catdog.core import paths
+from catdog.core import files, paths
 from catdog.evaluation import statistics
 
 
@@ -26,7 +24,7 @@ def article_2017(network: str) -> dict:
     interval, and its history as read off its pictures.
     """
     path = paths.MODELS / "records" / "article-2017.json"
-    found = json.loads(path.read_text("utf-8"))["networks"][network]
+    found = files.read_json(path)["networks"][network]
     return {
         **found,
         "interval": statistics.wilson(round(found["accuracy"] * found["n"]), found["n"]),

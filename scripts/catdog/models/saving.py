@@ -44,6 +44,10 @@ def load_model(path: str | Path | None = None) -> keras.Model:
         CatDogError: the file is missing, is no Keras model, or takes or gives something else.
     """
     path = paths.model_file(path)
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):  # Keras says: not found
+        raise CatDogError(
+            f"{path} is not a whole .keras file (a copy that broke off?). Get it again."
+        )
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:

@@ -274,7 +274,7 @@ def gather(scale: str, folder: str | Path | None = None, names: Collection[str] 
     for name in names:
         seed, runs[name] = 1, {}
         while (file := _file(folder, _settings(name, scale, seed, reference))).exists():
-            runs[name][seed] = json.loads(file.read_text("utf-8"))
+            runs[name][seed] = files.read_json(file)
             seed += 1
     if missing := [name for name in names if not runs[name]]:
         raise CatDogError(f"not run yet: {', '.join(missing)}. Run: catdog experiment {missing[0]}")

@@ -280,7 +280,7 @@ def _kept_final(settings: dict | None, folder: Path, *given) -> list[dict]:
     note = folder / f"{files.key(settings, 12)}.json"
     if not note.exists():
         files.write(note, json.dumps(final(settings, *given, 3)))
-    return json.loads(note.read_text("utf-8"))
+    return files.read_json(note)
 
 
 def run(

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit
 
 from catdog import CatDogError
-from catdog.core import choices, recording
+from catdog.core import choices, files, recording
 from catdog.data import manifests
 from catdog.evaluation import metrics, statistics
 from catdog.models import features, networks
@@ -69,7 +69,7 @@ class Studies:
         path = self.run / f"vgg16-{part}.json"
         dataset = manifests.reference(self.folder)
         if path.exists():
-            if json.loads(path.read_text("utf-8"))["dataset"] != json.loads(json.dumps(dataset)):
+            if files.read_json(path)["dataset"] != json.loads(json.dumps(dataset)):
                 raise CatDogError(f"{path} is of other photos. Name another folder with --run.")
             return path
         recording.origin()

@@ -101,7 +101,7 @@ def kept(path: Path, settings: dict, compute: Callable[[], dict]) -> dict:
     """
     settings = json.loads(json.dumps(settings))
     if path.exists():
-        found = json.loads(path.read_text("utf-8"))
+        found = files.read_json(path)
         if found.pop("settings") != settings:
             raise CatDogError(f"{path} is of a run with other settings. Name another with --run.")
         return found

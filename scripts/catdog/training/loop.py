@@ -63,25 +63,38 @@ class _State(keras.callbacks.Callback):
                 self.log["history"].setdefault(name, []).append(float(value))
         self.log["seconds"].append(time.perf_counter() - self.started[0])
         self.log["cpu_seconds"].append(time.process_time() - self.started[1])
-        new = self.folder / f"epoch-{epoch + 1:04d}.part"
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
         loss = logs.get("val_loss", -epoch)  # without validation photos the last epoch is kept
         better = loss < self.log["best_loss"]
         if better:
             self.log |= {"best_loss": float(loss), "best_epoch": epoch + 1, "wait": 0}
         else:
             self.log["wait"] += 1
-        if better or self.keep == "last":
+        new = self.folder / f"epoch-{epoch + 1:04d}.part"
+        shutil.rmtree(new, ignore_errors=True)
+        try:
+            self._save(new, better or self.keep == "last")
+        except OSError as error:
+            shutil.rmtree(new, ignore_errors=True)  # takes room, and is of no use
+            raise files.cannot_write(self.folder, error) from error
+        # the one before stays too: a full disk or a power cut can break the newest
+        shutil.rmtree(self.folder / f"epoch-{epoch - 1:04d}", ignore_errors=True)
+
+    def _save(self, new: Path, keep: bool) -> None:
+        """Write the state into a folder, which takes the epoch's name when it is whole.
+
+        Args:
+            keep: these weights instead of those that the epoch before kept.
+        """
+        new.mkdir(parents=True)
+        epoch = len(self.log["seconds"])
+        if keep:
             kept = self._averaged() if self._optimizer().use_ema else self.model.get_weights()
             _save_arrays(new / "kept.npz", kept)
         else:
-            shutil.copy(self.folder / f"epoch-{epoch:04d}" / "kept.npz", new / "kept.npz")
+            shutil.copy(self.folder / f"epoch-{epoch - 1:04d}" / "kept.npz", new / "kept.npz")
         self.model.save(new / "model.keras")
         (new / "log.json").write_text(json.dumps(self.log), "utf-8")
         os.replace(new, new.with_suffix(""))
-        # the one before stays too: a full disk or a power cut can break the newest
-        shutil.rmtree(self.folder / f"epoch-{epoch - 1:04d}", ignore_errors=True)
 
     def _optimizer(self):
         """The recipe's optimizer; with float16 Keras wraps it, to scale the loss."""
