@@ -17,6 +17,10 @@ __version__ = "0.1.0"
 if platform.machine().lower() in ("x86_64", "amd64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+# onnxruntime tells its makers how it is used, and keeps an identifier in the home directory, unless
+# it is told not to before it is imported. Here nothing leaves the reader's machine.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 _FOR_CHAPTERS = {
     "core": "distribution hardware paths recording",
     "data": "augmentation batching imaging loading manifests organizing pixel_cache sources",

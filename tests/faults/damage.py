@@ -24,6 +24,7 @@ def cut(path: Path, part: float = 0.5) -> None:
 def _with_model(place: Place, spoil) -> Seen:
     """Ask the reader's own model, which something has happened to, about a photo."""
     photo, model = place.put("a.jpg", jpeg(1)), place.put("m.keras", place.model.read_bytes())
+    place.put("m.onnx", place.model.with_suffix(".onnx").read_bytes())
     spoil(model)
     return place.catdog("-q", "predict", photo, "--model", "mine/m.keras")
 

@@ -93,7 +93,7 @@ def _with_temporary(folder: str, *words: str) -> int:
 @fault(
     "full-csv",
     "a disk that is full after some rows of `predict --csv`",
-    "catdog: a disk is full (No space left on device): make room on it, then run again.",
+    f"catdog: disk/a.csv.part could not be written (No space left on device): {ROOM}.",
 )
 def _(place: Place) -> Seen:
     place.put("a.jpg", jpeg(1))

@@ -5,6 +5,7 @@ CATDOG_FAULT_SEED chooses other moments; the seed stands in the table.
 
 import os
 import random
+import time
 from pathlib import Path
 
 from pictures import jpeg
@@ -106,6 +107,24 @@ def _(place: Place) -> Seen:
         program.kill_when(lambda n=size: any(_size(p) >= n for p in place.path.glob("f/*/*.part")))
     seen = place.call(small.pixels_of, "data/photos", "f")
     assert seen.out == whole.out
+    return seen
+
+
+@fault(
+    "two-csv",
+    "two programs write one CSV at once",
+    "catdog: another program is writing a.csv: wait for it, or name another file.",
+)
+def _(place: Place) -> Seen:
+    place.put("a.jpg", jpeg(1))
+    words = ["predict", *["mine/a.jpg"] * 160, "--model", str(place.model), "--csv", "a.csv"]
+    slow = (0.05, "catdog.inference.prediction", "read_photo")
+    first = place.start(_slowed, *slow, *words, "--batch-size", "4")
+    while not (place.path / "a.csv.part").exists():
+        time.sleep(0.002)
+    seen = place.catdog(*words)
+    assert first.seen().code == 0
+    assert len((place.path / "a.csv").read_text().splitlines()) == 161
     return seen
 
 

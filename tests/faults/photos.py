@@ -87,7 +87,7 @@ LARGE = {  # id: what, its bytes, why
     "photo-png-bomb": (
         "a PNG of 4 KB that claims 60,000×60,000 pixels",
         lambda: _png_bomb(60_000),
-        "has more than 50,000,000 pixels: make it smaller",
+        "has more than 32,000,000 pixels: make it smaller, or save it as JPEG",
     ),
     "photo-heic": (
         "a HEIC photo named .jpg",

@@ -192,7 +192,7 @@ for id, (what, status, answer, make) in REQUESTS.items():
     "serve-port-taken",
     "a port that is taken",
     "catdog: port … cannot be used (Address already in use). Name another one: --port 8001, or "
-    "--port 0 for any that is free.",
+    "--port 0 for any that is free; or leave --host out.",
 )
 def _(place: Place) -> Seen:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 
 def model(path: str) -> None:
-    """Save an untrained network of the article's kind for photos of 24×24 pixels."""
+    """Save an untrained network of the article's kind for photos of 24×24 pixels, as ONNX, too."""
     import keras
 
-    from catdog.models import networks
+    from catdog.models import export, networks
 
     keras.utils.set_random_seed(1)
-    networks.article_cnn(24).save(path)
+    network = networks.article_cnn(24)
+    network.save(path)
+    export.export(network, Path(path).with_suffix(".onnx"), of=path)
 
 
 def weights_hash(model) -> str:

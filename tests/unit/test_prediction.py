@@ -178,11 +178,16 @@ def test_a_model_that_ships_is_not_made_ready_anew_and_no_tensorflow_is_loaded(t
         "assert not {'keras', 'tensorflow', 'sklearn', 'jax'} & set(sys.modules), sys.modules"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "cat.jpg")]
+    (tmp_path / "home").mkdir()
     environment = {**os.environ, "CATDOG_FEATURES": str(tmp_path / "features")}
+    environment |= {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    for name in ("CI", "ORT_DISABLE_TELEMETRY", "PYTEST_CURRENT_TEST", "PYTEST_VERSION"):
+        environment.pop(name, None)  # which silence onnxruntime's telemetry
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert 0 <= float(done.stdout) <= 1 and not done.stderr
     assert not (tmp_path / "features").exists()
+    assert not list((tmp_path / "home").rglob("*"))  # no identifier of onnxruntime's telemetry
 
 
 def test_the_onnx_file_that_ships_is_of_the_model_that_ships():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from catdog import CatDogError
-from catdog.core.files import must_be_new
+from catdog.core.files import cannot_write, key, must_be_new
 from catdog.inference import web
 
 FIELDS = ("photo", "label", "probability_of_dog", "error")
@@ -70,12 +74,20 @@ class Table:
         done: the rows that were there already.
 
     Raises:
-        CatDogError: the file exists already, or the part is of other photos or another threshold.
+        CatDogError: the file exists already, another program is writing it, or the part is of other
+            photos or another threshold.
     """
 
     def __init__(self, out: Path, files: list[str | Path], threshold: float = 0.5):
         self.out, self.part, self.done = out, out.with_name(out.name + ".part"), []
         must_be_new(out)
+        self._lock = FileLock(Path(tempfile.gettempdir(), f"catdog-{key(str(out.resolve()), 16)}"))
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise CatDogError(
+                f"another program is writing {out}: wait for it, or name another file."
+            ) from None
         begun = self.part.read_bytes() if self.part.exists() else b""
         text = begun.decode("utf-8", "surrogateescape")
         # the last row may be cut off, even where it looks whole
@@ -99,34 +111,51 @@ class Table:
         )
 
     def __enter__(self) -> Table:
-        with open(self.part, "ab") as stream:
-            stream.truncate(self._size)
-        self._stream = open(  # a row at a time
-            self.part, "a", 1, encoding="utf-8", errors="surrogateescape", newline=""
-        )
-        self._writer = csv.writer(self._stream)
-        if not self._size:
-            self._writer.writerow(FIELDS)
+        with self._writing():
+            with open(self.part, "ab") as stream:
+                stream.truncate(self._size)
+            self._stream = open(  # a row at a time
+                self.part, "a", 1, encoding="utf-8", errors="surrogateescape", newline=""
+            )
+            self._writer = csv.writer(self._stream)
+            if not self._size:
+                self._writer.writerow(FIELDS)
         return self
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(self.part, error) from error
 
     def write(self, answer: Answer) -> None:
         """Add the row of a photo.
 
         Raises:
-            CatDogError: the part says something else of it: another model began it.
+            CatDogError: the part says something else of it, as another model began it; or it cannot
+                be written.
         """
         row, last, self._last = answer.row(), self._last, ()
         if last[:1] == row[:1] and len(last) == len(row) and last[2] and row[2]:
             if last[1] != row[1] or abs(float(last[2]) - float(row[2])) > 0.01:
                 raise self._other()
-        self._writer.writerow(row)
+        with self._writing():
+            self._writer.writerow(row)
 
     def __exit__(self, kind, *_) -> None:
-        self._stream.close()
-        if kind is None:
-            if self.out.exists():
-                raise CatDogError(f"{self.out} has appeared meanwhile: the answers: {self.part}.")
-            os.replace(self.part, self.out)
+        try:
+            if kind is not None:
+                with contextlib.suppress(OSError):  # the row that could not be written
+                    self._stream.close()
+                return
+            with self._writing():
+                self._stream.close()
+                if self.out.exists():
+                    raise CatDogError(f"{self.out} has appeared meanwhile: answers: {self.part}.")
+                os.replace(self.part, self.out)
+        finally:
+            self._lock.release()
 
 
 def _text(rows: Iterable) -> str:
