@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -147,7 +148,7 @@ def memory(numbers: Sequence[int] = (1_000, 100_000)) -> dict[int, float]:
             inside = Path(folder) / str(n)
             inside.mkdir()
             for i in range(n):
-                os.link(picture, inside / f"{i}.png")
+                shutil.copyfile(picture, inside / f"{i}.png")
             arguments: list[str | Path] = [inside, "--model", model]
             used = _predict(paths.ROOT, arguments, Path(folder) / f"{n}.csv")
             found[n] = round(used["peak_memory_gb"], 3)
