@@ -75,10 +75,8 @@ def measure(
         and peak memory; "ratio" of photos a second, and of the seconds of one; "accuracy".
     """
     photos = manifests.read(folder, "validation")
-    files = {p.sha256: manifests.path_of(folder, p).absolute() for p in photos}
-    truth = {str(files[p.sha256]): p.label for p in photos}
-    some = [str(f) for f in files.values()]
-    some = [some[i] for i in np.random.default_rng(1).permutation(len(some))]
+    truth = {str(manifests.path_of(folder, p).absolute()): p.label for p in photos}
+    some = [str(name) for name in np.random.default_rng(1).permutation(list(truth))]
     found: dict[str, dict[str, list]] = {way: {} for way in WAYS}
     accuracy = {}
     with _trees(commit) as trees, tempfile.TemporaryDirectory() as work:
