@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -41,21 +40,33 @@ def _trees(commit: str) -> Iterator[dict[str, Path]]:
         yield {"before": Path(folder), "now": paths.ROOT}
 
 
+# A process begins with the peak memory of the one that starts it: so a small one does that.
+_LAUNCHER = """
+import json, os, subprocess, sys, time
+started = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+seconds, cpu = time.perf_counter() - started, used.ru_utime + used.ru_stime
+unit = 1 if sys.platform == "darwin" else 1024
+peak = used.ru_maxrss * unit / 1e9
+print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_memory_gb": peak}))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def _predict(tree: Path, photos: Sequence[str | Path], out: Path) -> dict[str, float]:
-    """Run `catdog predict` in a process of its own: its seconds, by the clock and of all cores."""
+    """Run `catdog predict` in a process of its own.
+
+    Returns:
+        its seconds, by the clock and of all cores, and its peak memory in GB.
+    """
     command = [sys.executable, "-m", "catdog", "predict", *map(str, photos), "--csv", str(out)]
     environment = os.environ | {"PYTHONPATH": str(tree / "scripts"), "CATDOG_HOME": str(tree)}
-    started = time.perf_counter()
-    process = psutil.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    if os.waitstatus_to_exitcode(status):
-        raise CatDogError(f"catdog predict failed: {process.stderr.read().strip()}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    cpu = used.ru_utime + used.ru_stime
-    return {"seconds": seconds, "cpu_seconds": cpu, "peak_memory_gb": used.ru_maxrss * unit / 1e9}
+    line = [sys.executable, "-c", _LAUNCHER, *command]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise CatDogError(f"catdog predict failed: {done.stderr.strip()}")
+    return json.loads(done.stdout)
 
 
 def measure(
