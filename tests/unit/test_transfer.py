@@ -234,3 +234,17 @@ def test_the_study_has_its_parts(folder):
 def test_the_command_names_an_unknown_backbone(folder, capsys):
     assert main(["transfer", "frozen", "--backbone", "vgg61", "--data", str(folder)]) == 1
     assert "Known: efficientnet-lite0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["frozen", "fine-tune", "study"])
+def test_what_other_photos_gave_is_left(how, folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "record.json").write_text('{"what": "", "dataset": {"manifest_sha256": "another"}}')
+    before = (run / "record.json").read_bytes()
+    given = ["--backbone", NAME, "--size", "64", "--data", str(folder), "--run", str(run)]
+    assert main(["transfer", how, *given]) == 1
+    said = capsys.readouterr().err
+    assert "is of other photos or settings, and is left as it is" in said and "--run" in said
+    assert [p.name for p in run.iterdir()] == ["record.json"]
+    assert (run / "record.json").read_bytes() == before

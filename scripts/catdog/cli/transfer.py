@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from catdog import CatDogError
 from catdog.cli import options
 from catdog.cli.output import load_keras, note, reports, say
 from catdog.core import choices, files, paths
@@ -74,6 +75,7 @@ def transfer(
     run.mkdir(parents=True, exist_ok=True)
     if how == "vgg16":
         return _vgg16(data, run, choices.VGG16_PARTS if part == "all" else [part])
+    _must_fit(run / "record.json", data, how == "frozen" and no_mirror)
     if how == "study":
         found = recording.write(run / "record.json", training.study(data, backbone, size))
         say(f"{run / 'record.json'}: the record")
@@ -93,6 +95,21 @@ def transfer(
     found = training.keep(model, record, data, run)
     note(f"{run / 'model.keras'}: the model\n{run / 'record.json'}: the record of the run")
     return found
+
+
+def _must_fit(record: Path, data: Path, no_mirror: bool) -> None:
+    """Make sure that a record that is there is of the same photos and settings."""
+    from catdog.data import manifests
+
+    if not record.exists():
+        return
+    found, dataset = files.read_json(record), manifests.reference(data)
+    of = found.get("dataset", {}).get("manifest_sha256"), "--no-mirror" in found.get("what", "")
+    if of != (dataset["manifest_sha256"], no_mirror):
+        raise CatDogError(
+            f"{record} is of other photos or settings, and is left as it is: name another folder "
+            "with --run."
+        )
 
 
 def _vgg16(data: Path, run: Path, parts) -> dict:
