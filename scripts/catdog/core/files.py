@@ -21,6 +21,15 @@ FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Within this block an error of the system says that `path` could not be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+@contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a path to write a file to, which becomes `path` when the block ends well.
 
@@ -31,13 +40,11 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         CatDogError: the disk is full, or the place cannot be written to; the old file is left.
     """
     path = Path(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(".part", f".{path.name}.", path.parent) as folder:
             yield Path(folder) / path.name
             (Path(folder) / path.name).replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def write(path: str | Path, content: str | bytes) -> None:
@@ -81,11 +88,8 @@ def must_be_writable(path: str | Path) -> None:
         CatDogError: it cannot.
     """
     path = Path(path).absolute()
-    try:
-        with tempfile.TemporaryFile(dir=next(p for p in path.parents if p.exists())):
-            pass
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    with writing(path), tempfile.TemporaryFile(dir=next(p for p in path.parents if p.exists())):
+        pass
 
 
 def cannot_write(path: str | Path, error: OSError) -> CatDogError:

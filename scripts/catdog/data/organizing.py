@@ -135,13 +135,11 @@ def organize(
         if _is_made(target, settings, source):  # by the program that was waited for
             return target
         partial = target.with_name(f".{name}.partial")
-        try:
+        with files.writing(target):
             if partial.exists():
                 shutil.rmtree(partial)  # our own unfinished work, never the reader's
             _organize(source, partial, settings, progress)
             os.replace(partial, target)
-        except OSError as error:
-            raise files.cannot_write(target, error) from error
     return target
 
 

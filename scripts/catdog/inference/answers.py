@@ -7,14 +7,14 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from catdog import CatDogError
-from catdog.core.files import cannot_write, key, must_be_new
+from catdog.core.files import key, must_be_new, writing
 from catdog.inference import web
 
 FIELDS = ("photo", "label", "probability_of_dog", "error")
@@ -111,7 +111,7 @@ class Table:
         )
 
     def __enter__(self) -> Table:
-        with self._writing():
+        with writing(self.part):
             with open(self.part, "ab") as stream:
                 stream.truncate(self._size)
             self._stream = open(  # a row at a time
@@ -121,13 +121,6 @@ class Table:
             if not self._size:
                 self._writer.writerow(FIELDS)
         return self
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise cannot_write(self.part, error) from error
 
     def write(self, answer: Answer) -> None:
         """Add the row of a photo.
@@ -140,7 +133,7 @@ class Table:
         if last[:1] == row[:1] and len(last) == len(row) and last[2] and row[2]:
             if last[1] != row[1] or abs(float(last[2]) - float(row[2])) > 0.01:
                 raise self._other()
-        with self._writing():
+        with writing(self.part):
             self._writer.writerow(row)
 
     def __exit__(self, kind, *_) -> None:
@@ -149,7 +142,7 @@ class Table:
                 with contextlib.suppress(OSError):  # the row that could not be written
                     self._stream.close()
                 return
-            with self._writing():
+            with writing(self.part):
                 self._stream.close()
                 if self.out.exists():
                     raise CatDogError(f"{self.out} has appeared meanwhile: answers: {self.part}.")
