@@ -20,7 +20,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import paths
+from catdog.core import paths, resources
 from catdog.data import manifests
 from catdog.evaluation.statistics import spread, wilson
 
@@ -62,11 +62,8 @@ def _predict(tree: Path, photos: Sequence[str | Path], out: Path) -> dict[str, f
     """
     command = [sys.executable, "-m", "catdog", "predict", *map(str, photos), "--csv", str(out)]
     environment = os.environ | {"PYTHONPATH": str(tree / "scripts"), "CATDOG_HOME": str(tree)}
-    line = [sys.executable, "-c", _LAUNCHER, *command]
-    done = subprocess.run(line, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise CatDogError(f"catdog predict failed: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    said = resources.run_in_subprocess(_LAUNCHER, *command, what="catdog predict", env=environment)
+    return json.loads(said)
 
 
 def measure(
