@@ -8,7 +8,7 @@ help:
 	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make data    ARCHIVE=train.zip: organize your photos"
-	@echo "make train   the recipes of chapter 6 (SCALE=full ARCHIVE=train.zip: on the real photos)"
+	@echo "make train   the recipes of chapter 9 (SCALE=full ARCHIVE=train.zip: on the real photos)"
 	@echo "make test    all tests            make lint   style, types, spelling"
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"

@@ -61,7 +61,7 @@ def _driver() -> str | None:
 
 
 def step_rate(precision: str = "float32", batch_size: int = 64, seconds: float = 2.0) -> float:
-    """Return how many photos a second the training step of chapter 6 takes, one batch repeated.
+    """Return how many photos a second the training step of chapter 9 takes, one batch repeated.
 
     No photo is read or changed: what the network itself costs, on one device.
     """
@@ -131,7 +131,7 @@ def summary_of_check(found: dict) -> str:
 
 
 def curve(n: int, folder: str, photos: int, epochs: int, batch_size: int) -> dict:
-    """Train chapter 6's network, without dropout, on n devices; return history and images/s.
+    """Train chapter 9's network, without dropout, on n devices; return history and images/s.
 
     Without GPUs the processor is split into n logical devices. The last epoch is timed.
     """
@@ -225,7 +225,7 @@ def need_gpu(device: str) -> None:
     """
     if device == "gpu" and not distribution.gpus():
         raise CatDogError(
-            f"Keras on {keras.backend.backend()} sees no GPU here. On a GPU machine (chapter 9) "
+            f"Keras on {keras.backend.backend()} sees no GPU here. On a GPU machine (chapter 18) "
             "install requirements/gpu.txt and look at 'nvidia-smi'. With --device cpu the same is "
             "measured on the processor: hours at full scale, so give it few photos with --data."
         )
@@ -250,7 +250,7 @@ def measure(
     devices: int | str | None = None,
     say=print,
 ) -> dict:
-    """Do the work of chapters 6 to 8 and measure it. What is done already is not done again.
+    """Do the work of chapters 9 to 11 and measure it. What is done already is not done again.
 
     Args:
         run: folder that keeps each finished part; a training that was killed goes on in it.
@@ -326,7 +326,7 @@ def _scratch(folder, run: Path, recipe, devices) -> dict:
 
 
 def _transfer(folder, run: Path, backbone: str, size: int | None) -> dict:
-    """Chapters 7 and 8, with features computed anew, so that their time is theirs."""
+    """Chapters 10 and 11, with features computed anew, so that their time is theirs."""
     cache = run / "features"
     shutil.rmtree(cache, ignore_errors=True)  # of a measurement that was cut off
     started = time.perf_counter()

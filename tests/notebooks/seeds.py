@@ -4,7 +4,7 @@ Two processors round differently, and a training makes such differences grow unt
 are as unlike as two seeds. So the seeds tell how far a result may lie from the committed one:
 test_notebooks.py takes its bounds from what this writes down.
 
-    python tests/notebooks/seeds.py 02 06     these chapters anew; the others stay (default: all)
+    python tests/notebooks/seeds.py 03 09     these chapters anew; the others stay (default: all)
 """
 
 import json

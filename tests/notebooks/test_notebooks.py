@@ -15,7 +15,6 @@ import weights
 from catdog import CatDogError
 from catdog.book import execute, twins
 from catdog.cli.main import main
-from catdog.cloud import exercises
 from catdog.core import paths
 from catdog.models import backbones
 from catdog.training import config
@@ -84,47 +83,6 @@ def test_page_lists_the_chapters_that_correct_the_article():
     assert listed == boxed and len(boxed) >= 4
 
 
-def test_at_least_five_exercises_a_chapter():
-    for path in CHAPTERS:
-        assert sum(number.startswith(path.stem[:2]) for number, _, _ in SOLUTIONS) >= 5, path
-
-
-def find_solutions():
-    for path in CHAPTERS:
-        parts = nbformat.read(path, 4).cells
-        for i, cell in enumerate(parts):
-            found = re.match(r"### Exercise (\d\d\.\d)", cell.source)
-            if found:
-                code = re.search(r"```python\n(.*?)```", parts[i + 2].source, re.S)
-                yield found[1], parts[i + 1].source, code[1]
-
-
-SOLUTIONS = list(find_solutions())
-
-
-def test_every_exercise_stands_in_a_chapter():
-    import catdog.cloud.exercises  # noqa: F401 (registers those of chapter 9 that ask for prices)
-
-    assert [number for number, _, _ in SOLUTIONS] == exercises.numbers()
-
-
-@pytest.mark.parametrize("number, stub, solution", SOLUTIONS, ids=lambda v: v[:4])
-def test_solution_passes_and_wrong_answers_fail(number, stub, solution, capsys):
-    import numpy as np
-
-    from catdog.evaluation import statistics
-
-    scope = {"np": np, "statistics": statistics, "check": exercises.check}
-    exec(stub, scope)
-    assert "replace the …" in capsys.readouterr().out
-    exec(solution + f'\ncheck("{number}", answer)', scope)
-    assert "right." in capsys.readouterr().out
-    for wrong in (None, 0, "cat", [], (1, 2), lambda *_: None, lambda *_: 0, lambda x, *_: x):
-        assert not exercises.judge(number, wrong), wrong
-    exercises.check(number, None)
-    assert "Hint: " in capsys.readouterr().out
-
-
 @pytest.fixture(scope="session")
 def executed(request, tmp_path_factory):
     """The chapters that are asked for, each executed from a fresh kernel, several at once."""
@@ -152,7 +110,7 @@ def test_runs_from_a_fresh_kernel_and_says_the_same(path, executed):
     outcome = outcomes[path.stem]
     assert outcome.error is None, outcome.error
     assert outcome.result
-    if path.stem[:2] == "07" and not VGG16:
+    if path.stem[:2] == "10" and not VGG16:
         return  # the committed one was executed with VGG16's weights, this one with others
     agreement.agree(path, folder / path.name)
 

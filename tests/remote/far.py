@@ -23,7 +23,7 @@ import pytest
 from catdog.cloud import jupyter_api, tunnel
 from catdog.core import paths
 
-REAL = "05_organizing_the_data"  # the quickest chapter
+REAL = "08_organizing_the_data"  # the quickest chapter
 COUNT = """\
 import os, pathlib, time
 runs = pathlib.Path(os.environ["CATDOG_HOME"]) / "runs"

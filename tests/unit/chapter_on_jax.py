@@ -1,4 +1,4 @@
-"""Run by test_devices.py with KERAS_BACKEND=jax: the cells of chapter 6, with few photos."""
+"""Run by test_devices.py with KERAS_BACKEND=jax: the cells of chapter 9, with few photos."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def few(*args, **how):
 
 
 loading.load = few
-(path,) = execute.chapters(["06"])
+(path,) = execute.chapters(["09"])
 scope = {}
 for cell in nbformat.read(path, 4).cells:
     if cell.cell_type == "code":

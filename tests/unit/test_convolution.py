@@ -1,4 +1,4 @@
-"""The implementations of chapter 3, taken from its cells, agree on random pictures and kernels."""
+"""The implementations of chapter 4, taken from its cells, agree on random pictures and kernels."""
 
 import nbformat
 import numpy as np
@@ -21,7 +21,7 @@ def chapter():
     scope |= dict(
         sliding_window_view=sliding_window_view, small=np.zeros((5, 6)), edge=np.ones((3, 3))
     )
-    for cell in nbformat.read(paths.ROOT / "notebooks" / "03_convolution_by_hand.ipynb", 4).cells:
+    for cell in nbformat.read(paths.ROOT / "notebooks" / "04_convolution_by_hand.ipynb", 4).cells:
         if "implementation" in cell.metadata.get("tags", []):
             exec(cell.source, scope)
     return scope

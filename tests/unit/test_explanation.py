@@ -1,4 +1,4 @@
-"""Chapter 12's ways of looking into a network, taken from its cells, do what theory says."""
+"""Chapter 15's ways of looking into a network, taken from its cells, do what theory says."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def chapter():
     """The functions of the cells tagged "implementation"."""
     scope = dict(np=np, cv2=cv2, keras=keras, ops=ops, attribution=attribution)
     scope |= dict(gradient=attribution.gradient)
-    for cell in nbformat.read(paths.NOTEBOOKS / "12_what_the_network_sees.ipynb", 4).cells:
+    for cell in nbformat.read(paths.NOTEBOOKS / "15_what_the_network_learned.ipynb", 4).cells:
         if "implementation" in cell.metadata.get("tags", []):
             exec(cell.source, scope)
     return scope

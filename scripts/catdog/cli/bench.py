@@ -182,7 +182,7 @@ def devices(data: Path, numbers, backends, record: Path | None) -> dict:
     return _ended(found, record)
 
 
-@bench.command(short_help="The work of chapters 6 to 8 on a GPU; resumes")
+@bench.command(short_help="The work of chapters 9 to 11 on a GPU; resumes")
 @options.data()
 @click.option("--device", type=click.Choice(["gpu", "cpu"]), default="gpu")
 @click.option(
@@ -207,7 +207,7 @@ def devices(data: Path, numbers, backends, record: Path | None) -> dict:
 )
 @reports
 def gpu(data: Path, device: str, run, record, **how) -> dict:
-    """The work of chapters 6 to 8 on a GPU, at full scale; run again to resume."""
+    """The work of chapters 9 to 11 on a GPU, at full scale; run again to resume."""
     load_keras()
     from benchmarks import device_check
 

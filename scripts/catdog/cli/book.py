@@ -33,7 +33,7 @@ from catdog.core import paths
 def run(chapters, scale, force, in_place, jobs, stall, record: Path | None) -> int:
     """Execute the chapters.
 
-    CHAPTERS are such as 01 or 06_a_cnn; default: all.
+    CHAPTERS are such as 01 or 09_a_cnn; default: all.
     """
     load_keras()
     from catdog.book import execute, forecast

@@ -1,4 +1,4 @@
-"""The drawn pictures of chapter 9: what is where, what costs money, how devices share a batch."""
+"""The drawn pictures of chapter 18: what is where, what costs money, how devices share a batch."""
 
 from __future__ import annotations
 

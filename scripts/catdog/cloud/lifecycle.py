@@ -17,7 +17,7 @@ from pathlib import Path
 from catdog import CatDogError
 from catdog.cloud import cloudformation, ssh_keys, tunnel
 from catdog.cloud.account import Account, Say, explained, find_stack, named, stack_name
-from catdog.cloud.cloudformation import TEMPLATE as TEMPLATE  # chapter 9 shows it
+from catdog.cloud.cloudformation import TEMPLATE as TEMPLATE  # chapter 18 shows it
 from catdog.cloud.instances import NAME
 from catdog.cloud.machine_status import status as status  # the command asks for it here
 from catdog.cloud.machine_status import wait_for, whole_machine

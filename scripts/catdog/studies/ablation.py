@@ -1,4 +1,4 @@
-"""One change at a time: the experiments of chapter 10, run, each with its effect and cost."""
+"""One change at a time: the experiments of chapter 12, run, each with its effect and cost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from catdog.studies.components import (
     probability,
 )
 
-# Chapter 10 finds what it shows of them here, beside what runs them.
+# Chapter 12 finds what it shows of them here, beside what runs them.
 from catdog.studies.components import colour as colour
 from catdog.studies.components import cross_entropy as cross_entropy
 from catdog.studies.components import cutout as cutout

@@ -1,4 +1,4 @@
-"""What an experiment of chapter 10 is put together from, and can change: its settings, network,
+"""What an experiment of chapter 12 is put together from, and can change: its settings, network,
 losses, optimizers, schedules, and what is done to a batch of photos.
 """
 

@@ -1,4 +1,4 @@
-"""A search for good settings, with a budget, that survives a kill: chapter 11."""
+"""A search for good settings, with a budget, that survives a kill: chapter 13."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Scale:
 
     Attributes:
         folder: the organized photos.
-        size: height and width of the photos that chapter 6 trains on; the article's is 150.
+        size: height and width of the photos that chapter 9 trains on; the article's is 150.
         article, improved: the recipes of the CNN from scratch, with their epochs.
     """
 

@@ -1,4 +1,4 @@
-"""How the networks from scratch are trained: the recipes of chapters 6, 10 and 14."""
+"""How the networks from scratch are trained: the recipes of chapters 9, 12 and 14."""
 
 from __future__ import annotations
 
