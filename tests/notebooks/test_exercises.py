@@ -18,13 +18,13 @@ HEADING = re.compile(rf"### ({'|'.join(KINDS)}) (\d\d\.\d+)")
 
 
 def find():
-    """Yield kind, number, the cell after the heading's next, and that after it, of each."""
+    """Yield kind, number, and the sources of the cells: of the question, and two after it."""
     for path in CHAPTERS:
         cells = nbformat.read(path, 4).cells
         for i, cell in enumerate(cells):
             found = HEADING.match(cell.source)
             if found:
-                yield found[1], found[2], [c.source for c in cells[i + 1 : i + 4]]
+                yield found[1], found[2], [c.source for c in cells[i : i + 3]]
 
 
 ALL = list(find())
@@ -61,7 +61,7 @@ def test_chapter_has_six_to_twelve_in_three_kinds(path):
 @pytest.mark.parametrize("number", [n for kind, n, _ in ALL if kind == "Question"])
 def test_question_has_a_model_answer(number):
     (cells,) = [cells for _, n, cells in ALL if n == number]
-    assert "<details><summary>Model answer</summary>" in "\n".join(cells[:3])
+    assert "<details><summary>Model answer</summary>" in "\n".join(cells[:2])
 
 
 def test_every_exercise_stands_in_a_chapter_and_every_chapter_has_its_answers():

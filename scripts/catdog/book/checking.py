@@ -70,7 +70,7 @@ def check(number: str, answer: Any) -> None:
 
 
 def _in_the_answer(error: Exception) -> str:
-    """The traceback from the reader's first line on; "" if the error is not in the reader's code."""
+    """The traceback from the reader's first line on; "" if the error is not there."""
     frames = traceback.extract_tb(error.__traceback__)
     for i, frame in enumerate(frames):
         if not frame.filename.startswith(_NOT_THE_READERS):
