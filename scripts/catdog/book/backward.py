@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +16,7 @@ GAP = 1.3  # cells between two arrays, where the sign between them stands
 
 def numbers(
     *rows: dict[str, ArrayLike],
-    frames: Sequence[dict[str, Cells]] = (),
+    frames: Sequence[Mapping[str, Cells]] = (),
     signs: str = "",
     notes: Sequence[str] = (),
 ):
