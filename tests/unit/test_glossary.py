@@ -14,7 +14,9 @@ ENTRY = re.compile(
     r"(?:\n\n\*Also: (?P<also>.+)\.\*)?\n",
     re.M,
 )
-NOT_PROSE = re.compile(r"```.*?```|`[^`]*`|<[^>]+>|\$\$.*?\$\$|\$[^$\n]+\$|^#.*$|^\|.*$", re.S | re.M)
+NOT_PROSE = re.compile(
+    r"```.*?```|`[^`]*`|<[^>]+>|\$\$.*?\$\$|\$[^$\n]+\$|^#.*$|^\|.*$", re.S | re.M
+)
 
 
 def prose(path) -> list[str]:
@@ -54,7 +56,10 @@ def test_every_entry_is_read_and_they_are_in_order():
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: anchor(e["term"]))
 def test_first_use_is_explained_and_linked(entry):
-    assert CHAPTERS.get(entry["file"]) is not None and entry["file"][:2] == f"{int(entry['number']):02}"
+    assert (
+        CHAPTERS.get(entry["file"]) is not None
+        and entry["file"][:2] == f"{int(entry['number']):02}"
+    )
     for name, cells in CHAPTERS.items():
         first = next((found for cell in cells if (found := uses(entry).search(cell))), None)
         if first:

@@ -25,7 +25,8 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
 <style>{{ styles }}
 .reveal { font-size: 30px; } .reveal h1 { font-size: 2em; } .reveal h2 { font-size: 1.5em; }
-.reveal pre { font-size: 0.55em; width: 100%; box-shadow: none; } .reveal table { font-size: 0.7em; }
+.reveal pre { font-size: 0.55em; width: 100%; box-shadow: none; }
+.reveal table { font-size: 0.7em; }
 .reveal section img { width: 100%; max-height: 590px; object-fit: contain; margin: 0; }
 .reveal .running { color: #777; font-size: 0.7em; margin: 0; }
 .reveal .output_area pre { color: #555; }
@@ -37,7 +38,10 @@ PAGE = """<!doctype html>
 {% endfor %}</div></div>
 {% for script in scripts %}<script>{{ script }}</script>
 {% endfor %}<script>
-Reveal.initialize({ hash: true, width: 1280, height: 720, slideNumber: "c/t", transition: "none", plugins: [RevealNotes] });
+Reveal.initialize({
+  hash: true, width: 1280, height: 720, slideNumber: "c/t", transition: "none",
+  plugins: [RevealNotes],
+});
 </script></body></html>
 """
 

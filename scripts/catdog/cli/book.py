@@ -67,9 +67,7 @@ def run(chapters, scale, force, in_place, jobs, stall, record: Path | None) -> i
 
 @click.command(cls=options.Command)
 @click.argument("chapters", nargs=-1)
-@click.option(
-    "--out", type=options.OUTPUT, help="folder of the slides", show_default="runs/slides"
-)
+@click.option("--out", type=options.OUTPUT, help="folder of the slides", show_default="runs/slides")
 def slides(chapters, out: Path | None) -> None:
     """Make slides from the chapters, a file each, which needs no network.
 
