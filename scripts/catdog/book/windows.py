@@ -14,7 +14,7 @@ PALE = "#D8E6F0"  # CAT, in a ninth of its strength: fills what numbers or lines
 
 def frame(axis, row: float, column: float, height: float, width: float, **how) -> None:
     """Draw the frame of a window whose first pixel is (row, column)."""
-    style = {"fill": False, "ec": DOG, "lw": 3, "zorder": 5} | how
+    style: dict = {"fill": False, "ec": DOG, "lw": 3, "zorder": 5} | how
     axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), width, height, **style))
 
 
@@ -57,13 +57,8 @@ def row_of_tables(arrays: dict, signed=(), cell: float = 0.46, between: str = ""
     left, axes = 0.2, []
     for i, (title, values) in enumerate(arrays.items()):
         h, w = np.shape(values)
-        inches = (
-            left + cell * (wide[i] - w) / 2,
-            bottom + cell * (tall - h) / 2,
-            cell * w,
-            cell * h,
-        )
-        axis = figure.add_axes([v / (width, high)[k % 2] for k, v in enumerate(inches)])
+        x, y = left + cell * (wide[i] - w) / 2, bottom + cell * (tall - h) / 2
+        axis = figure.add_axes((x / width, y / high, cell * w / width, cell * h / high))
         table(axis, values, title, signed=title in signed, size=12 if cell > 0.4 else 9)
         left += cell * wide[i]
         if i < len(between):
@@ -133,8 +128,8 @@ def placements(settings: dict, n: int = 6, k: int = 3):
         result = (n + 2 * p - reach) // s + 1
         for y, x in np.ndindex(n + 2 * p, n + 2 * p):
             inside = p <= y < n + p and p <= x < n + p
-            style = {"fc": PALE, "ls": "-"} if inside else {"fc": "white", "ls": ":"}
-            axis.add_patch(plt.Rectangle((x - 0.5, y - 0.5), 1, 1, ec=SOFT, lw=1, **style))
+            fill, line = (PALE, "-") if inside else ("white", ":")
+            frame(axis, y, x, 1, 1, fill=True, fc=fill, ec=SOFT, lw=1, ls=line, zorder=1)
         for start, colour, mark in ((0, DOG, "o"), (s * (result - 1), CAT, "s")):
             frame(axis, 0, start, reach, reach, ec=colour)
             taps = d * np.arange(k)
