@@ -60,29 +60,35 @@ def _experiments() -> dict[str, Experiment]:
         "mixup": 0.2,
     }
     add("augmentation", "all-augmentation", "all of these together", **everything)
-    add("depth", "two-blocks", "two blocks", filters=(32, 32))
-    add("depth", "four-blocks", "four blocks", filters=(32, 32, 64, 64))
+    add("depth", "two-blocks", "two blocks of layers", filters=(32, 32))
+    add("depth", "four-blocks", "four blocks of layers", filters=(32, 32, 64, 64))
     add("depth", "half-the-filters", "half the filters", filters=(16, 16, 32))
     add("depth", "twice-the-filters", "twice the filters", filters=(64, 64, 128))
-    add("kernel", "kernel-5", "filters of 5×5", kernel=5)
+    add("kernel", "kernel-5", "kernels of 5×5", kernel=5)
     add("normalization", "batch-norm", "batch normalization", normalize=True)
     add("residual", "two-convolutions", "two convolutions a block", block="twice")
-    add("residual", "residual", "and a way around them", "two-convolutions", block="residual")
-    add("optimizer", "sgd", "SGD, rate 0.3", optimizer="sgd", learning_rate=0.3)
-    add("optimizer", "nesterov", "Nesterov, rate 0.03", optimizer="nesterov", learning_rate=0.03)
-    add("optimizer", "rmsprop", "RMSprop, rate 0.001", optimizer="rmsprop", learning_rate=1e-3)
-    add("optimizer", "adamw", "AdamW, decay 0.05", optimizer="adamw", weight_decay=0.05)
-    add("schedule", "constant", "a constant rate", schedule="constant")
-    add("schedule", "cosine", "half a cosine", schedule="cosine")
+    add("residual", "residual", "a way around the two", "two-convolutions", block="residual")
+    add("optimizer", "sgd", "SGD, learning rate 0.3", optimizer="sgd", learning_rate=0.3)
+    add(
+        "optimizer",
+        "nesterov",
+        "SGD with Nesterov momentum",
+        optimizer="nesterov",
+        learning_rate=0.03,
+    )
+    add("optimizer", "rmsprop", "RMSprop", optimizer="rmsprop", learning_rate=1e-3)
+    add("optimizer", "adamw", "AdamW, weight decay 0.05", optimizer="adamw", weight_decay=0.05)
+    add("schedule", "constant", "constant learning rate", schedule="constant")
+    add("schedule", "cosine", "half a cosine, no warm-up", schedule="cosine")
     add("schedule", "step", "three steps down", schedule="step")
     add("loss", "one-logit", "one logit", loss="one-logit")
     add("loss", "focal", "focal loss, γ = 2", loss="focal")
     add("loss", "smoothing", "label smoothing, 10 %", loss="smoothing")
     add("dense", "no-dense", "no dense layer, means instead", dense=0)
-    add("dense", "dense-256", "256 units", dense=256)
+    add("dense", "dense-256", "dense layer of 256 units", dense=256)
     add("dropout", "dropout-0", "no dropout", dropout=0.0)
-    add("dropout", "dropout-25", "a quarter", dropout=0.25)
-    add("dropout", "dropout-70", "70 %", dropout=0.7)
+    add("dropout", "dropout-25", "dropout 25 %", dropout=0.25)
+    add("dropout", "dropout-70", "dropout 70 %", dropout=0.7)
     add("size", "size-48", "48×48 pixels", size=48)
     add("size", "size-96", "96×96 pixels", size=96)
     add("size", "size-128", "128×128 pixels", size=128)
@@ -319,8 +325,10 @@ def accuracy(record: dict, name: str) -> float:
     return float(np.mean([r["accuracy"] for r in record["experiments"][name]["runs"]]))
 
 
-def effect(record: dict, name: str) -> tuple[float, tuple[float, float]] | None:
-    """Return what an experiment changed: the difference of mean accuracies, and its 95 % interval.
+def effect(
+    record: dict, name: str, confidence: float = 0.95
+) -> tuple[float, tuple[float, float]] | None:
+    """Return what an experiment changed: the difference of mean accuracies, and its interval.
 
     It answers for new seeds on these photos: with the same seeds on both sides, several of them, it
     is `statistics.paired_runs`, else `statistics.separate_runs`. None for the reference, and for an
@@ -333,8 +341,8 @@ def effect(record: dict, name: str) -> tuple[float, tuple[float, float]] | None:
     ours, theirs = ([run["accuracy"] for run in runs] for runs in both)
     seeds, others = ([run["seed"] for run in runs] for runs in both)
     if seeds == others and len(seeds) > 1:
-        return statistics.paired_runs(ours, theirs)
-    return statistics.separate_runs(ours, theirs)
+        return statistics.paired_runs(ours, theirs, confidence)
+    return statistics.separate_runs(ours, theirs, confidence)
 
 
 def verdict(change: tuple[float, tuple[float, float]]) -> str:
