@@ -96,13 +96,13 @@ def blocks():
 
 def splits(parts: dict):
     """The parts of a data set as one bar: {what a part is for: how many photos}."""
-    figure, axis = plt.subplots(figsize=(10, 1.5))
+    figure, axis = plt.subplots(figsize=(10, 1.2))
     left = 0
     for (purpose, n), colour in zip(parts.items(), (SOFT, CAT, DOG), strict=True):
         axis.barh(0, n, left=left, color=colour, ec="white", lw=2, height=0.6)
         axis.text(left + n / 2, 0, f"{n:,}", ha="center", va="center", color="white", weight="bold")
         axis.text(left + n / 2, 0.42, purpose, ha="center", va="bottom", fontsize=10)
         left += n
-    axis.set(ylim=(-0.4, 1.1), xlim=(0, left))
+    axis.set(ylim=(-0.35, 0.8), xlim=(0, left))
     axis.axis("off")
     return figure

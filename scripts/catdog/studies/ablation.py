@@ -69,13 +69,7 @@ def _experiments() -> dict[str, Experiment]:
     add("residual", "two-convolutions", "two convolutions a block", block="twice")
     add("residual", "residual", "a way around the two", "two-convolutions", block="residual")
     add("optimizer", "sgd", "SGD, learning rate 0.3", optimizer="sgd", learning_rate=0.3)
-    add(
-        "optimizer",
-        "nesterov",
-        "SGD with Nesterov momentum",
-        optimizer="nesterov",
-        learning_rate=0.03,
-    )
+    add("optimizer", "nesterov", "Nesterov's momentum", optimizer="nesterov", learning_rate=0.03)
     add("optimizer", "rmsprop", "RMSprop", optimizer="rmsprop", learning_rate=1e-3)
     add("optimizer", "adamw", "AdamW, weight decay 0.05", optimizer="adamw", weight_decay=0.05)
     add("schedule", "constant", "constant learning rate", schedule="constant")
