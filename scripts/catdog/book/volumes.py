@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import keras
 import matplotlib.pyplot as plt
+import numpy as np
 from keras import layers
 
 from catdog.book.plots import CAT, DOG, INK, SOFT
@@ -225,4 +226,25 @@ def receptive(kernels=(3, 3), width: float = 8):
         axis.text((i + 0.5) * step, -1.32, f"{made}\n{n}×{n}", **text)
     axis.set(xlim=(0, width), ylim=(-1.9, 1.2))
     axis.axis("off")
+    return figure
+
+
+def windows(n: int, rows: dict, width: float = 8):
+    """Draw n cells in a row, and below them where windows of a pooling lie.
+
+    Args:
+        rows: {name: (size of the window, stride)}. Cells that no window covers stay white.
+    """
+    figure, axes = plt.subplots(len(rows), 1, figsize=(width, 1.5 * len(rows)))
+    for axis, (name, (size, stride)) in zip(np.atleast_1d(axes), rows.items(), strict=True):
+        starts = range(0, n - size + 1, stride)
+        covered = {cell for start in starts for cell in range(start, start + size)}
+        for cell in range(n):
+            colour = COLOURS["pool"] if cell in covered else "white"
+            axis.add_patch(plt.Rectangle((cell, 0), 1, 1, fc=colour, ec=INK, lw=0.8))
+        for k, start in enumerate(starts):
+            y, colour = -0.35 - 0.3 * (k % 2), (CAT, DOG)[k % 2]
+            axis.plot((start + 0.1, start + size - 0.1), (y, y), color=colour, lw=4)
+        axis.set(xlim=(-0.2, n + 0.2), ylim=(-0.95, 1.1), title=f"{name}: {len(starts)} windows")
+        axis.axis("off")
     return figure
