@@ -61,7 +61,7 @@ def what_learns(ways: dict[str, int | None], blocks: int = 16):
     figure, axis = plt.subplots(figsize=(10, 0.62 * len(ways) + 0.9))
     for row, (way, first) in enumerate(ways.items()):
         for i in range(len(names)):
-            learns = i == len(names) - 1 or (first is not None and (i > first or first == 0))
+            learns = i == len(names) - 1 or (first is not None and i > first)
             face, edge = (DOG, DOG) if learns else (FROZEN, CAT)
             place = (i + 0.05, -row - 0.3)
             axis.add_patch(Rectangle(place, 0.9, 0.6, fc=face, ec=edge, lw=1))
