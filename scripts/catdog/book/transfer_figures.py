@@ -90,7 +90,8 @@ def error_rates(measured: dict[str, dict], highlight=(), log: bool = False):
         low, high = (1 - end for end in reversed(row["interval"]))
         axis.plot((low, high), (at, at), color=colour, lw=2.5, alpha=0.6)
         axis.plot(error, at, "o", color=colour, ms=7)
-        _text(axis, error, at + 0.33, f"{100 * error:.2g} %", colour)
+        digits = 1 if error >= 0.01 else 2
+        _text(axis, error, at + 0.33, f"{100 * error:.{digits}f} %", colour)
     axis.set(yticks=y, yticklabels=list(measured), xlabel="error rate", ylim=(-0.5, len(y) - 0.3))
     if log:
         axis.set_xscale("log")
