@@ -24,14 +24,15 @@ def roofline(peak: float, memory: float, points: dict[str, float]):
     axis.fill_between(x[x <= corner], memory * x[x <= corner], memory * x[0], color=DOG, alpha=0.12)
     axis.fill_between(x[x >= corner], peak, memory * x[0], color=CAT, alpha=0.12)
     for side, text, colour in ((0.3, "memory is the limit", DOG), (0.93, "arithmetic is", CAT)):
-        place = {"transform": axis.get_xaxis_transform(), "ha": "center", "fontsize": 10}
+        place: dict = {"transform": axis.get_xaxis_transform(), "ha": "center", "fontsize": 10}
         at = corner * side if side < 0.5 else (corner * x[-1]) ** 0.5
         axis.text(at, 0.05, text, color=colour, **place)
+    flat = iter([9, -17] * len(points))  # labels above and below the roof: neighbours stay apart
     for name, intensity in points.items():
         height = min(peak, memory * intensity)
         axis.plot(intensity, height, "o", color=DOG if intensity < corner else CAT, ms=8)
-        how = {"textcoords": "offset points", "fontsize": 9}
-        away = ((-6, 4), "right") if intensity < corner else ((0, 9), "center")
+        how: dict = {"textcoords": "offset points", "fontsize": 9}
+        away = ((-6, 4), "right") if intensity < corner else ((0, next(flat)), "center")
         axis.annotate(name, (intensity, height), away[0], ha=away[1], **how)
     axis.set(xscale="log", yscale="log", xlabel="operations for each byte that is moved")
     axis.set(ylabel="10⁹ operations a second", ylim=(memory * x[0], 4 * peak))
