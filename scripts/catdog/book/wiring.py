@@ -106,7 +106,10 @@ def layers(sizes: Sequence[int], names: Sequence[str], width: float = 10, height
     figure, (axis,) = _canvas(width, height)
     columns = np.arange(len(sizes)) * 2.6
     tall = 0.75
-    places = [[(x, tall * (i - (n - 1) / 2)) for i in range(n)] for x, n in zip(columns, sizes)]
+    places = [
+        [(x, tall * (i - (n - 1) / 2)) for i in range(n)]
+        for x, n in zip(columns, sizes, strict=True)
+    ]
     for left, right in zip(places, places[1:], strict=False):
         for a in left:
             for b in right:
