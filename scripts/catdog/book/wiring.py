@@ -139,8 +139,8 @@ def plane(axis, predict, x, y, names=("", ""), labels=("cat", "dog")) -> None:
     (left, low), (right, up) = x.min(0) - 0.5, x.max(0) + 0.5
     across, along = np.meshgrid(np.linspace(left, right, 150), np.linspace(low, up, 150))
     p = predict(np.stack([across.ravel(), along.ravel()], 1)).reshape(across.shape)
-    levels = np.linspace(0, 1, 21)
-    axis.contourf(across, along, p, levels=levels, cmap=CAT_TO_DOG, alpha=0.55)
+    how = dict(origin="lower", aspect="auto", interpolation="bilinear", vmin=0, vmax=1)
+    axis.imshow(p, extent=(left, right, low, up), cmap=CAT_TO_DOG, alpha=0.55, **how)
     axis.contour(across, along, p, levels=[0.5], colors=INK)
     for k, (colour, mark) in enumerate(((CAT, "o"), (DOG, "s"))):
         axis.plot(*x[y == k].T, mark, color=colour, mec="white", ms=7, label=labels[k])
