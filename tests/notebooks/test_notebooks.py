@@ -71,6 +71,23 @@ def test_chapter_has_its_parts(path):
     assert all(cell.source.count("\n") < 40 for cell in cells(path)), "a cell longer than a screen"
 
 
+def before_exercises(path):
+    """The cells of a chapter that come before its exercises, and those after them."""
+    parts = nbformat.read(path, 4).cells
+    starts = [c.source.startswith("## Exercises") for c in parts]
+    ends = [c.source.startswith("## Summary") for c in parts]
+    return parts[: starts.index(True)] + parts[ends.index(True) :]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_prose_comes_in_small_pieces(path):
+    parts = before_exercises(path)
+    assert len(parts) <= 60
+    words = sorted(len(c.source.split()) for c in parts if c.cell_type == "markdown")
+    assert words[-1] < 90
+    assert words[len(words) // 2] < 30
+
+
 def test_page_lists_the_chapters_that_correct_the_article():
     page = (paths.NOTEBOOKS / "README.md").read_text("utf-8")
     section = page.split("## What the article got wrong")[1].split("\n## ")[0]
