@@ -3,7 +3,7 @@ PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
 
-.PHONY: help install install-dev run lab data train test processors pythons bench lint lock text clean
+.PHONY: help install install-dev run lab data train test processors pythons bench lint lock slides text clean
 help:
 	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
 	@echo "make lab     open the chapters in JupyterLab"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"
 	@echo "make processors   the chapters that train, as on other kinds of processor"
+	@echo "make slides  slides of every chapter, for a class, in runs/slides"
 	@echo "make text    notebooks/text anew: each chapter without outputs, to read a change in"
 	@echo "make lock    the pins anew from pyproject.toml (PACKAGE=name: that one newer)"
 
@@ -70,6 +71,9 @@ lint: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	git ls-files -z | xargs -0 $(BIN)/codespell
+
+slides: install-dev
+	$(BIN)/catdog slides
 
 text: install-dev
 	$(BIN)/python -m catdog.book.twins
