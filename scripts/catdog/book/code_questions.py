@@ -72,7 +72,7 @@ def correlate(rng: Draw) -> Question:
 
 def relu_backward(rng: Draw) -> Question:
     def pair(*shape):
-        x, dout = rng.integers(-5, 6, shape), rng.integers(-9, 10, shape)
+        x, dout = rng.integers(1, 6, shape) * rng.choice([-1, 1], shape), rng.integers(1, 10, shape)
         x.flat[:3], dout.flat[:3] = (-2, 3, -1), (4, -7, -3)
         return x, dout
 

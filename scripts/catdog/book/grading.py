@@ -33,6 +33,7 @@ from catdog.core import files
 
 CELL = 10.0  # seconds that a cell may take
 MEMORY = 2.0  # GB that a submission's processes may take together
+ROOM = 4  # times as many addresses: libraries reserve far more than they use
 LOOK = 0.2  # seconds between two looks at both
 TRIES = 6  # how often a submission is begun again, each time without the cell that ended it
 LARGEST = 50 * 2**20  # bytes of a submission
@@ -231,7 +232,7 @@ def is_right(part: dict[str, Any], answer: Any) -> bool:
     value = np.asarray(part["value"], float)
     if given.shape != value.shape:
         return False
-    return bool((np.abs(given - value) <= part["tolerance"]).all())
+    return bool((np.abs(given - value) <= part["tolerance"] + 1e-9).all())
 
 
 def _numeric(answer: Any) -> bool:
@@ -262,7 +263,7 @@ def _answers(
     again.
     """
     reads = dict(_reads(key))
-    cells = [LIMIT.format(most=int(memory * 1e9)), *sources, *reads.values()]
+    cells = [LIMIT.format(most=int(ROOM * memory * 1e9)), *sources, *reads.values()]
     theirs, remarks = 1 + len(sources), {}
     for _ in range(TRIES):
         code = ["pass" if i in remarks else cell for i, cell in enumerate(cells)]
@@ -297,9 +298,12 @@ def _execute(code: list[str], theirs: int, seconds: float, memory: float):
     """Run cells in a new kernel; return its client, and why it was ended if it was."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in code])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        client = Submission(notebook, theirs, folder, seconds, memory)
+        work, home = Path(folder, "work"), Path(folder, "home")
+        work.mkdir()
+        home.mkdir()
+        client = Submission(notebook, theirs, str(work), seconds, memory)
         environment = {name: os.environ[name] for name in NEEDED if name in os.environ}
-        environment |= {"HOME": folder, "IPYTHONDIR": folder, "MPLBACKEND": "agg"}
+        environment |= {"HOME": str(home), "IPYTHONDIR": str(home), "MPLBACKEND": "agg"}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         with tempfile.TemporaryFile() as said:
             try:

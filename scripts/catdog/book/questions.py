@@ -210,12 +210,13 @@ results = {{
     "B": {b},
     "C": {c},
 }}
+label = {{"facecolor": "white", "edgecolor": "none", "pad": 1}}
 figure, axes = plt.subplots(1, 4, figsize=(10, 3))
 for axis, (name, x) in zip(axes, [("picture", picture), *results.items()]):
     axis.imshow(x, cmap="gray")
     axis.set_title(name)
     for (row, column), value in np.ndenumerate(x):
-        axis.text(column, row, value, ha="center", va="center", color="tab:red", fontsize=8)
+        axis.text(column, row, value, ha="center", va="center", fontsize=8, bbox=label)
     axis.axis("off")"""
 
 
@@ -289,12 +290,13 @@ def interval(rng: Draw) -> Question:
 
 CURVES = """\
 curves = {curves}
-figure, axes = plt.subplots(1, 3, figsize=(10, 3))
+figure, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True)
 for axis, (name, (training, validation)) in zip(axes, curves.items()):
     axis.plot(range(1, len(training) + 1), training, "o-", ms=3, label="training")
     axis.plot(range(1, len(validation) + 1), validation, "s--", ms=3, label="validation")
-    axis.set(title=f"run {{name}}", xlabel="epoch", ylabel="loss", ylim=(0, None))
-axes[0].legend()"""
+    axis.set(title=f"run {{name}}", xlabel="epoch")
+axes[0].set(ylabel="loss", ylim=(0, None))
+axes[0].legend();"""
 
 
 def curves(rng: Draw) -> Question:
@@ -309,17 +311,19 @@ def curves(rng: Draw) -> Question:
         + noise[1],
         "rate too high": jumps + noise[2],
     }
+    losses = runs["overfits"][1]
+    losses[losses.argmin()] -= 0.002  # the lowest, also when rounded
     kinds = [str(kind) for kind in rng.permutation(list(runs))]
     drawn = {name: runs[kind].round(3).tolist() for name, kind in zip("ABC", kinds, strict=True)}
     validation = runs["overfits"][1].round(3)
     lowest = int(validation.argmin())
     return Question(
         "Learning curves read",
-        'The cell below draws the losses of three runs. What does each show: `"overfits"`, '
-        '`"underfits"` or `"rate too high"`? In the run that overfits, which epoch (counted from '
-        f"1) has the lowest validation loss, and after which epoch does early stopping with a "
-        f"patience of {patience} end it, that is, after {patience} epochs in a row that are no "
-        "better than the best before?",
+        "The cell below has the losses of three runs, and draws them. What does each show: "
+        '`"overfits"`, `"underfits"` or `"rate too high"`? In the run that overfits, which epoch '
+        "(counted from 1) has the lowest validation loss, and after which epoch does early "
+        f"stopping with a patience of {patience} end it, that is, after {patience} epochs in a row "
+        "that are no better than the best before?",
         {"curves": drawn, "patience": patience},
         [*map(choice, kinds), number(lowest + 1), number(_stopped(validation, patience))],
         names=["A", "B", "C", "best epoch", "last epoch"],
