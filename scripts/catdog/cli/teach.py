@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import click
@@ -10,12 +9,6 @@ import click
 from catdog.cli import options
 from catdog.cli.output import note, say
 from catdog.core import files, paths
-
-key_option = click.option("--key", type=options.OUTPUT, required=True, help="file of the key")
-seed_option = click.option(
-    "--seed", type=options.SEED, default=lambda: secrets.randbits(32), show_default="by chance",
-    help="who knows it can draw the key, so that a small one is no secret",
-)  # fmt: skip
 
 
 @click.command(cls=options.Command)
@@ -34,9 +27,9 @@ def slides(chapters, out: Path | None) -> None:
 
 
 @click.command(cls=options.Command)
-@seed_option
+@options.seed_of_a_secret
 @click.option("--out", type=options.OUTPUT, required=True, help="folder for the students")
-@key_option
+@click.option("--key", type=options.OUTPUT, required=True, help="file of the key")
 def exam(seed: int, out: Path, key: Path) -> None:
     """Draw an exam on the whole series, and its key."""
     from catdog.book import exam as making
