@@ -24,15 +24,19 @@ PAGES = (
 )
 
 
-def _titles() -> list[tuple[str, str, str]]:
-    """Return of each chapter its title, its file, and the line in italics below the title."""
+PARTS = {1: "Ideas", 8: "The classifier", 12: "Better", 15: "Inside and outside", 18: "Scale"}
+
+
+def _titles() -> list[tuple[str, str, str, str]]:
+    """Return of each chapter the part that begins with it (mostly none), its title, its file, and
+    the line in italics below the title."""
     found = []
     for path in execute.chapters():
         first = json.loads(path.read_text("utf-8"))["cells"][0]["source"]
         text = first if isinstance(first, str) else "".join(first)
         title = text.splitlines()[0].removeprefix("# ")
         (line,) = re.findall(r"^\*(.+?)\*$", text, re.M)[:1]
-        found.append((title, path.name, line))
+        found.append((PARTS.get(int(path.stem[:2]), ""), title, path.name, line))
     return found
 
 

@@ -160,7 +160,7 @@ def article_says(article: dict, target: float) -> str:
     text = f"{accuracy['mean']:.1%} ({accuracy['low']:.1%} to {accuracy['high']:.1%})"
     if runs == 1:
         return f"{text} in its one run, which {'reaches' if reached else 'misses'} {target:.1%}"
-    return f"{text} in the mean of {runs} seeds, of which {reached} reach {target:.1%}"
+    return f"{text} on average over {runs} seeds, of which {reached} reach {target:.1%}"
 
 
 def summary(found: dict, article: dict) -> str:

@@ -61,7 +61,7 @@ def test_chapter_has_six_to_twelve_in_three_kinds(path):
 @pytest.mark.parametrize("number", [n for kind, n, _ in ALL if kind == "Question"])
 def test_question_has_a_model_answer(number):
     (cells,) = [cells for _, n, cells in ALL if n == number]
-    assert "<details><summary>Model answer</summary>" in "\n".join(cells[:2])
+    assert "<details><summary>Model answer</summary>" in "\n".join(cells)  # after what one runs
 
 
 def test_every_exercise_stands_in_a_chapter_and_every_chapter_has_its_answers():

@@ -33,8 +33,7 @@ loading.load = few
 scope = {}
 for cell in nbformat.read(path, 4).cells:
     if cell.cell_type == "code":
-        source = cell.source.replace("epochs=6 if", "epochs=1 if")  # of Keras's own fit
-        exec(compile(source, path.name, "exec"), scope)
+        exec(compile(cell.source, path.name, "exec"), scope)
 history = scope["log"]["history"]
 assert len(history["val_loss"]) == 2 and history["loss"][1] < history["loss"][0] * 1.5
 assert Path(os.environ["CATDOG_RUNS"]).exists()

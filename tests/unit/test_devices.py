@@ -51,7 +51,7 @@ def test_several_devices_give_the_loss_curve_and_the_weights_of_one(backend, num
 
 
 @pytest.mark.slow
-def test_chapter_6_runs_on_jax():
+def test_chapter_9_runs_on_jax():
     config.scale("sample")  # drawn here, for a script without a main module cannot start processes
     assert outside("jax", "chapter_on_jax.py")["backend"] == "jax"
 

@@ -11,7 +11,7 @@ from scipy import stats
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.core import paths
-from catdog.data import batching, organizing
+from catdog.data import organizing
 from catdog.evaluation import statistics
 from catdog.studies import ablation, components
 from catdog.training import config
@@ -175,17 +175,6 @@ def test_schedules_start_and_end_where_they_should():
     assert values == pytest.approx([0.1, 0.01, 0.01, 0.001])
 
 
-def test_the_finder_raises_the_rate_and_stops_when_the_loss_explodes():
-    setup = replace(components.REFERENCE, size=32, filters=(4, 4))
-    batches = batching.training_batches(IMAGES, LABELS, 6, None)
-    rates, losses = components.find_rate(setup, batches, 1e-4, 1e-2, steps=8)
-    assert len(rates) == len(losses) == 8
-    np.testing.assert_allclose(rates[[0, -1]], [1e-4, 1e-2])
-    wild = replace(setup, optimizer="sgd")
-    rates, losses = components.find_rate(wild, batches, 1e-2, 1e7, steps=30)
-    assert len(rates) < 30
-
-
 def test_paired_interval_on_known_cases():
     difference, (low, high), p = statistics.paired(30, 10, 1000)
     assert difference == 0.02
@@ -204,6 +193,69 @@ def test_the_interval_between_runs_is_students_formula(confidence):
     difference, (low, high) = statistics.paired_runs(a, b, confidence)
     assert difference == pytest.approx(0.02)
     assert (low, high) == pytest.approx((0.02 - half, 0.02 + half))
+
+
+def test_separate_runs_are_students_with_one_spread_and_one_run_borrows_it():
+    a, b = [0.80, 0.82, 0.85], [0.79, 0.81, 0.80, 0.84]
+    low, high = stats.ttest_ind(a, b).confidence_interval()
+    difference, interval = statistics.separate_runs(a, b)
+    assert difference == pytest.approx(np.mean(a) - np.mean(b))
+    assert interval == pytest.approx((low, high))
+    half = stats.t.ppf(0.975, 2) * np.std(a, ddof=1) * np.sqrt(1 + 1 / 3)
+    difference, (low, high) = statistics.separate_runs([0.7], a)
+    assert (high - low) / 2 == pytest.approx(half) and (low + high) / 2 == difference
+    assert statistics.separate_runs([0.7], [0.9]) == (pytest.approx(-0.2), (-np.inf, np.inf))
+
+
+def record_of(**runs):
+    """A record of experiments, {name: accuracies, one a seed}; all are compared with the first."""
+    first = next(iter(runs))
+    return {
+        "experiments": {
+            name: {
+                "baseline": None if name == first else first,
+                "runs": [{"seed": i, "accuracy": a, "cpu_seconds": 1} for i, a in enumerate(x)],
+            }
+            for name, x in runs.items()
+        }
+    }
+
+
+LUCKY_FIRST = [0.82, 0.80, 0.78]
+UNSURE = "not statistically distinguishable"
+
+
+@pytest.mark.parametrize(
+    "runs, said",
+    [
+        ([0.79], UNSURE),  # 3 points below the luckiest seed, 1 below the mean of all
+        ([0.70], "costs"),
+        ([0.90], "helps"),
+        ([0.83, 0.812, 0.79], "helps"),  # with the same seeds, each by about a point
+        ([0.83, 0.78, 0.79], UNSURE),
+        ([0.70, 0.71], "costs"),
+    ],
+)
+def test_a_verdict_compares_with_the_mean_of_all_seeds_of_the_baseline(runs, said):
+    record = record_of(reference=LUCKY_FIRST, change=runs)
+    difference, (low, high) = ablation.effect(record, "change")
+    assert difference == pytest.approx(np.mean(runs) - 0.80) and low <= difference <= high
+    assert ablation.verdict((difference, (low, high))) == said
+
+
+def test_one_run_each_decides_nothing_and_the_table_says_so():
+    record = record_of(reference=[0.8], change=[0.5])
+    assert ablation.verdict(ablation.effect(record, "change")) == UNSURE
+    assert "(one run each)" in ablation.table(record)
+
+
+def test_the_tables_differences_are_those_of_its_accuracies():
+    heading, first, second = ablation.table(
+        record_of(reference=LUCKY_FIRST, change=[0.798])
+    ).splitlines()
+    assert heading.split()[:2] == ["experiment", "accuracy"]
+    assert first.split()[:2] == ["reference", "80.0%"]
+    assert second.split()[:3] == ["change", "79.8%", "-0.2"] and UNSURE in second
 
 
 def test_the_paired_interval_covers_the_truth():
@@ -267,6 +319,11 @@ def test_the_command_runs_an_experiment_and_its_reference_and_skips_what_is_ther
     assert main(["experiment", "cutout"]) == 0 and len(fits) == 1
     assert main(["experiment", "cutout"]) == 0 and len(fits) == 1
     assert main(["experiment", "reference", "--seeds", "1", "--force"]) == 0 and len(fits) == 2
+    longer = ["experiment", "reference", "--seeds", "1", "--epochs", "2"]
+    assert main([*longer, "--record", str(small / "longer.json")]) == 0 and len(fits) == 3
+    record = json.loads((small / "longer.json").read_text())
+    assert record["epochs"] == 2 and record["what"].endswith("--epochs 2")
+    assert len(record["experiments"]["reference"]["runs"][0]["loss"]) == 2
 
 
 def test_an_unknown_name_lists_the_known(capsys):

@@ -1,4 +1,4 @@
-"""Chapter 15's ways of looking into a network, taken from its cells, do what theory says."""
+"""Ways of looking into a network, from the cells of chapters 15 and 16, do what theory says."""
 
 import os
 import subprocess
@@ -25,12 +25,13 @@ from catdog.models import saving
 
 @pytest.fixture(scope="module")
 def chapter():
-    """The functions of the cells tagged "implementation"."""
+    """The functions of the cells tagged "implementation" in both chapters."""
     scope = dict(np=np, cv2=cv2, keras=keras, ops=ops, attribution=attribution)
     scope |= dict(gradient=attribution.gradient)
-    for cell in nbformat.read(paths.NOTEBOOKS / "15_what_the_network_learned.ipynb", 4).cells:
-        if "implementation" in cell.metadata.get("tags", []):
-            exec(cell.source, scope)
+    for name in ("15_what_the_network_learned.ipynb", "16_why_it_answered_so.ipynb"):
+        for cell in nbformat.read(paths.NOTEBOOKS / name, 4).cells:
+            if "implementation" in cell.metadata.get("tags", []):
+                exec(cell.source, scope)
     return scope
 
 
@@ -246,6 +247,16 @@ def test_grad_cam_is_the_formula_of_the_paper():
     found = attribution.grad_cam(net, photo, 1)
     assert found.shape == (9, 10)
     assert np.allclose(found, heat / heat.max(), atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["cnn", "efficientnet"])
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_chapter_s_grad_cam_is_the_package_s(chapter, name, label, shipped, cats):
+    model, photo = shipped[name], cats[name]
+    heat = chapter["grad_cam"](model, photo, label)
+    heat = cv2.resize(heat, photo.shape[1::-1])
+    heat /= max(heat.max(), 1e-12)
+    assert np.allclose(heat, attribution.grad_cam(model, photo, label), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["cnn", "efficientnet"])

@@ -264,7 +264,7 @@ def test_the_article_is_billed_all_the_epochs_that_it_ran_in_the_median_of_its_s
     assert other["ratio"] == pytest.approx({"median": ratios[0], "worst": ratios[1]})
     said = time_to_accuracy.summary(found, article)
     assert "35 epochs of 12 s, 420 s in all" in said
-    assert "88.0% (87.0% to 89.0%) in the mean of 3 seeds, of which 1 reach 89.4%" in said
+    assert "88.0% (87.0% to 89.0%) on average over 3 seeds, of which 1 reach 89.4%" in said
     assert "fast: 2 of 3 reach 89.4%, in 12 s (10 to 20)" in said
 
 

@@ -293,69 +293,6 @@ def log_bars(names, values, unit: str, form: str = "{:,.0f}"):
     return figure
 
 
-def differences(names, series: dict, unit: str = "difference in accuracy", limit: float = 0.45):
-    """Differences with their intervals, a row a name, a colour for each of up to three series.
-
-    Args:
-        series: {label: [(difference, (low, high)), or None, for each name]}.
-        limit: an interval that reaches further ends there, in an arrow.
-    """
-    figure, axis = plt.subplots(figsize=(8, 0.32 * len(names) * len(series) + 1.2))
-    y = np.arange(len(names))[::-1]
-    axis.axvline(0, color=SOFT, lw=1, ls="--")
-    for k, (label, rows) in enumerate(series.items()):
-        shift = 0.34 * ((len(series) - 1) / 2 - k)
-        known = [(at + shift, *row) for at, row in zip(y, rows, strict=True) if row]
-        colour, mark = (CAT, DOG, INK)[k], "osD"[k]
-        for at, _, (low, high) in known:
-            ends = np.clip((low, high), -limit, limit)
-            axis.plot(ends, (at, at), color=colour, lw=2.5, alpha=0.6, solid_capstyle="butt")
-            for end, beyond, arrow in zip(ends, (low < -limit, high > limit), "<>", strict=True):
-                if beyond:
-                    axis.plot(end, at, arrow, color=colour, ms=7)
-        if known:
-            places, middle, _ = zip(*known, strict=True)
-            axis.plot(middle, places, mark, color=colour, label=label)
-    axis.set(yticks=y, yticklabels=names, xlabel=unit, ylim=(-0.6, len(names) - 0.4))
-    axis.xaxis.set_major_formatter(lambda v, _: f"{round(100 * v, 1):+g}%" if v else "0")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
-
-
-def parallel(trials: list[dict], values, log=(), unit: str = "loss", best: float = 0.2):
-    """Settings as parallel axes, a line a trial: the best part of them in colour, on top.
-
-    Args:
-        trials: the settings, {name: number}.
-        values: of the trials; the lowest is the best.
-        log: names of the settings that have a logarithmic axis.
-    """
-    names = list(trials[0])
-    columns = np.array([[t[n] for n in names] for t in trials], float)
-    columns = np.column_stack([columns, values])
-    names = [*names, unit]
-    scaled = np.column_stack(
-        [np.log(c) if n in log else c for n, c in zip(names, columns.T, strict=True)]
-    )
-    low, high = scaled.min(0), scaled.max(0)
-    scaled = (scaled - low) / np.where(high > low, high - low, 1)
-    order = np.argsort(values)[::-1]
-    good = set(order[-max(1, round(best * len(order))) :])
-    figure, axis = plt.subplots(figsize=(10, 4))
-    for i in order:
-        colour, alpha, width = (DOG, 0.9, 1.8) if i in good else (SOFT, 0.45, 1)
-        axis.plot(scaled[i], color=colour, alpha=alpha, lw=width, zorder=2 + (i in good))
-    for x, column in enumerate(columns.T):
-        axis.axvline(x, color=INK, lw=1)
-        for at, value, side in ((-0.05, column.min(), "top"), (1.05, column.max(), "bottom")):
-            axis.text(x, at, f"{value:.3g}", ha="center", va=side, fontsize=9)
-    axis.set(xticks=range(len(names)), yticks=[], ylim=(-0.15, 1.15))
-    axis.set_xticklabels(names)
-    axis.tick_params(axis="x", length=0, pad=8)
-    axis.spines[:].set_visible(False)
-    return figure
-
-
 def accuracy_against_cost(records: dict):
     """Accuracy against what it costs to compute a photo's features: up and to the left is better.
 

@@ -16,9 +16,10 @@ from catdog.core import choices
 @click.option("--list", "listing", is_flag=True, help="the experiments, and stop")
 @options.scale_or_environment
 @options.number("--seeds", help="runs of each", show_default="3 at sample scale, 1 at full")
+@options.number("--epochs", help="of each run", show_default="6 at sample scale, 4 at full")
 @click.option("--force", is_flag=True, help="also those that are recorded already")
 @click.option("--record", type=options.OUTPUT, help="write the record of them all to this file")
-def experiment(names, listing, scale, seeds, force, record: Path | None) -> None:
+def experiment(names, listing, scale, seeds, epochs, force, record: Path | None) -> None:
     """Change one thing, and measure it; resumes.
 
     NAME is an experiment's, see --list; default: all.
@@ -30,7 +31,7 @@ def experiment(names, listing, scale, seeds, force, record: Path | None) -> None
         for name, one in ablation.EXPERIMENTS.items():
             say(f"{name:20} {one.section}: {one.change}")
         return
-    found = ablation.run(names, scale, seeds, force=force)
+    found = ablation.run(names, scale, seeds, force=force, epochs=epochs)
     say(ablation.table(found))
     keep_record(record, found)
 

@@ -1,4 +1,4 @@
-"""The drawn pictures of chapter 18: what is where, what costs money, how devices share a batch."""
+"""The drawn pictures of chapter 18: a GPU's cores, what is where and costs what, shared batches."""
 
 from __future__ import annotations
 
@@ -46,6 +46,24 @@ def _arrow(axis, a, b, text="", colour=INK, style="->", width=1.5, above=True, s
     )
 
 
+def cores():
+    """A processor's few large cores beside a GPU's many small ones, each box a core."""
+    figure, axis = _canvas(10.5, 3.2)
+    for i in range(4):
+        x, y = 4 + 13 * (i % 2), 5 + 12 * (i // 2)
+        _box(axis, x, y, 11, 10, "core", CAT, "#e2eff7", 10)
+    rows, columns, side = 12, 30, 1.5
+    for i in range(rows * columns):
+        corner = (50 + 1.8 * (i % columns), 5.2 + 1.8 * (i // columns))
+        axis.add_patch(plt.Rectangle(corner, side, side, color=DOG, lw=0))
+    axis.text(16, 29, "a processor: few cores, each quick at anything", ha="center", size=10)
+    axis.text(77, 29, "a GPU: thousands of cores, all at the same step", ha="center", size=10)
+    axis.text(16, 3, "one thing after the other", ha="center", va="top", size=10, color=CAT)
+    label = "the same operation on many numbers at once"
+    axis.text(77, 3, label, ha="center", va="top", size=10, color=DOG)
+    return figure
+
+
 def where():
     """What is where: the browser here, Jupyter there, a tunnel between, every port closed."""
     figure, axis = _canvas(10.5, 4.3)
@@ -56,7 +74,7 @@ def where():
     _box(axis, 58, 5, 46, 37, "the machine, rented from AWS", SOFT, "#f6f6f6", 10, top=True)
     _box(axis, 61, 16, 13, 8, "SSH", CAT)
     _box(axis, 78, 28, 23, 8, "Jupyter\n127.0.0.1, token", CAT)
-    _box(axis, 78, 16, 10, 8, "kernel", INK)
+    _box(axis, 78, 16, 10, 8, "notebook\nkernel", INK, size=8)
     _box(axis, 91, 16, 10, 8, "GPU", DOG, weight="bold")
     _box(axis, 61, 6.5, 40, 6, "disk, encrypted: notebooks, photos, runs", INK)
     _arrow(axis, (67.5, 24), (78, 31), colour=CAT)
@@ -154,7 +172,7 @@ def supply(per_core: float, per_gpu=(1_000, 3_000, 10_000), names=("p2.8xlarge",
         axis.annotate(
             name,
             (one.gpus, per_core * one.vcpus / 2),
-            xytext=(-9, 4),
+            xytext=(-9, -15),
             textcoords="offset points",
             color=DOG,
             fontsize=9,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binomtest, norm, ttest_rel
+from scipy.stats import binomtest, norm, t, ttest_rel
 
 
 def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -37,6 +37,22 @@ def paired_runs(a, b, confidence: float = 0.95) -> tuple[float, tuple[float, flo
     """
     low, high = ttest_rel(a, b).confidence_interval(confidence)
     return float(np.mean(a) - np.mean(b)), (float(low), float(high))
+
+
+def separate_runs(a, b, confidence: float = 0.95) -> tuple[float, tuple[float, float]]:
+    """Compare two ways of training, run with whatever seeds: accuracies a (n,) and b (m,).
+
+    Returns the difference of the means, a minus b, and Student's interval for it, both ways taken
+    to be spread out alike. So a single run borrows the spread of the other way's seeds; one run
+    each decides nothing, and the interval is infinite.
+    """
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    difference, freedom = float(a.mean() - b.mean()), len(a) + len(b) - 2
+    if not freedom:
+        return difference, (-np.inf, np.inf)
+    variance = (np.sum((a - a.mean()) ** 2) + np.sum((b - b.mean()) ** 2)) / freedom
+    reach = t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance * (1 / len(a) + 1 / len(b)))
+    return difference, (float(difference - reach), float(difference + reach))
 
 
 def spread(values) -> dict:

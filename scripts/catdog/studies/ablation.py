@@ -31,16 +31,6 @@ from catdog.studies.components import (
     changes,
     probability,
 )
-
-# Chapter 12 finds what it shows of them here, beside what runs them.
-from catdog.studies.components import colour as colour
-from catdog.studies.components import cross_entropy as cross_entropy
-from catdog.studies.components import cutout as cutout
-from catdog.studies.components import find_rate as find_rate
-from catdog.studies.components import focal as focal
-from catdog.studies.components import mixup as mixup
-from catdog.studies.components import residual_block as residual_block
-from catdog.studies.components import smoothed as smoothed
 from catdog.training import config, recipes
 
 
@@ -70,29 +60,29 @@ def _experiments() -> dict[str, Experiment]:
         "mixup": 0.2,
     }
     add("augmentation", "all-augmentation", "all of these together", **everything)
-    add("depth", "two-blocks", "two blocks", filters=(32, 32))
-    add("depth", "four-blocks", "four blocks", filters=(32, 32, 64, 64))
+    add("depth", "two-blocks", "two blocks of layers", filters=(32, 32))
+    add("depth", "four-blocks", "four blocks of layers", filters=(32, 32, 64, 64))
     add("depth", "half-the-filters", "half the filters", filters=(16, 16, 32))
     add("depth", "twice-the-filters", "twice the filters", filters=(64, 64, 128))
-    add("kernel", "kernel-5", "filters of 5×5", kernel=5)
+    add("kernel", "kernel-5", "kernels of 5×5", kernel=5)
     add("normalization", "batch-norm", "batch normalization", normalize=True)
     add("residual", "two-convolutions", "two convolutions a block", block="twice")
-    add("residual", "residual", "and a way around them", "two-convolutions", block="residual")
-    add("optimizer", "sgd", "SGD, rate 0.3", optimizer="sgd", learning_rate=0.3)
-    add("optimizer", "nesterov", "Nesterov, rate 0.03", optimizer="nesterov", learning_rate=0.03)
-    add("optimizer", "rmsprop", "RMSprop, rate 0.001", optimizer="rmsprop", learning_rate=1e-3)
-    add("optimizer", "adamw", "AdamW, decay 0.05", optimizer="adamw", weight_decay=0.05)
-    add("schedule", "constant", "a constant rate", schedule="constant")
-    add("schedule", "cosine", "half a cosine", schedule="cosine")
+    add("residual", "residual", "a way around the two", "two-convolutions", block="residual")
+    add("optimizer", "sgd", "SGD, learning rate 0.3", optimizer="sgd", learning_rate=0.3)
+    add("optimizer", "nesterov", "Nesterov's momentum", optimizer="nesterov", learning_rate=0.03)
+    add("optimizer", "rmsprop", "RMSprop", optimizer="rmsprop", learning_rate=1e-3)
+    add("optimizer", "adamw", "AdamW, weight decay 0.05", optimizer="adamw", weight_decay=0.05)
+    add("schedule", "constant", "constant learning rate", schedule="constant")
+    add("schedule", "cosine", "half a cosine, no warm-up", schedule="cosine")
     add("schedule", "step", "three steps down", schedule="step")
     add("loss", "one-logit", "one logit", loss="one-logit")
     add("loss", "focal", "focal loss, γ = 2", loss="focal")
     add("loss", "smoothing", "label smoothing, 10 %", loss="smoothing")
     add("dense", "no-dense", "no dense layer, means instead", dense=0)
-    add("dense", "dense-256", "256 units", dense=256)
+    add("dense", "dense-256", "dense layer of 256 units", dense=256)
     add("dropout", "dropout-0", "no dropout", dropout=0.0)
-    add("dropout", "dropout-25", "a quarter", dropout=0.25)
-    add("dropout", "dropout-70", "70 %", dropout=0.7)
+    add("dropout", "dropout-25", "dropout 25 %", dropout=0.25)
+    add("dropout", "dropout-70", "dropout 70 %", dropout=0.7)
     add("size", "size-48", "48×48 pixels", size=48)
     add("size", "size-96", "96×96 pixels", size=96)
     add("size", "size-128", "128×128 pixels", size=128)
@@ -195,11 +185,11 @@ def known(names: Collection[str]) -> list[str]:
     return [name for name in EXPERIMENTS if name in wanted]
 
 
-def _settings(name: str, scale: str, seed: int, reference: dict) -> dict:
+def _settings(name: str, length: TrainingBudget, seed: int, reference: dict) -> dict:
     settings = {
         "name": name,
         "setup": asdict(EXPERIMENTS[name].setup),
-        "length": {k: v for k, v in asdict(LENGTHS[scale]).items() if k != "seeds"},
+        "length": {k: v for k, v in asdict(length).items() if k != "seeds"},
         "precision": precision(),
         "photos": reference["manifest_sha256"],
         "seed": seed,
@@ -218,6 +208,7 @@ def run(
     folder: str | Path | None = None,
     force: bool = False,
     progress: bool = True,
+    epochs: int | None = None,
 ) -> dict:
     """Run experiments, each with several seeds, and return their record.
 
@@ -229,16 +220,18 @@ def run(
         scale: "sample" or "full", by default that of `config.scale`.
         seeds: how many; by default the scale's.
         folder: of the runs; by default runs/experiments/SCALE.
+        epochs: how long each trains; by default the scale's.
     """
     names = known(names)
     chosen = config.scale(scale)
     length, reference = LENGTHS[chosen.name], manifests.reference(chosen.folder)
+    length = replace(length, epochs=epochs or length.epochs, seeds=seeds or length.seeds)
     folder = Path(folder or paths.RUNS / "experiments" / chosen.name)
     folder.mkdir(parents=True, exist_ok=True)
     todo = []
-    for seed in range(1, (seeds or length.seeds) + 1):
+    for seed in range(1, length.seeds + 1):
         for name in names:
-            settings = _settings(name, chosen.name, seed, reference)
+            settings = _settings(name, length, seed, reference)
             if force or not _file(folder, settings).exists():
                 todo.append(settings)
     todo.sort(key=lambda s: (s["setup"]["size"] != REFERENCE.size, s["setup"]["size"], s["seed"]))
@@ -257,10 +250,15 @@ def run(
         model, cost = fit(setup, photos["train"], length, seed)
         found = {**settings, **cost, **evaluate(model, *photos["validation"])}
         files.write(_file(folder, settings), json.dumps(found))
-    return gather(chosen.name, folder, names)
+    return gather(chosen.name, folder, names, epochs)
 
 
-def gather(scale: str, folder: str | Path | None = None, names: Collection[str] = ()) -> dict:
+def gather(
+    scale: str,
+    folder: str | Path | None = None,
+    names: Collection[str] = (),
+    epochs: int | None = None,
+) -> dict:
     """Gather the runs that are written down into one record.
 
     Each experiment has its section, its change in words and in settings, what it is compared with,
@@ -270,10 +268,11 @@ def gather(scale: str, folder: str | Path | None = None, names: Collection[str] 
     names, chosen = known(names), config.scale(scale)
     folder = Path(folder or paths.RUNS / "experiments" / scale)
     reference = manifests.reference(chosen.folder)
+    length = replace(LENGTHS[scale], epochs=epochs or LENGTHS[scale].epochs)
     runs: dict[str, dict[int, dict]] = {}
     for name in names:
         seed, runs[name] = 1, {}
-        while (file := _file(folder, _settings(name, scale, seed, reference))).exists():
+        while (file := _file(folder, _settings(name, length, seed, reference))).exists():
             runs[name][seed] = files.read_json(file)
             seed += 1
     if missing := [name for name in names if not runs[name]]:
@@ -303,9 +302,8 @@ def gather(scale: str, folder: str | Path | None = None, names: Collection[str] 
             "parameters": next(iter(runs[name].values()))["parameters"],
             "runs": rows,
         }
-    length = LENGTHS[scale]
     return {
-        "what": f"catdog experiment --scale {scale}",
+        "what": f"catdog experiment --scale {scale}{f' --epochs {epochs}' if epochs else ''}",
         "dataset": reference,
         "reference": asdict(REFERENCE),
         "epochs": length.epochs,
@@ -321,29 +319,30 @@ def accuracy(record: dict, name: str) -> float:
     return float(np.mean([r["accuracy"] for r in record["experiments"][name]["runs"]]))
 
 
-def effect(record: dict, name: str) -> tuple[float, tuple[float, float]] | None:
-    """Return what an experiment changed: the difference in accuracy, and its 95 % interval.
+def effect(
+    record: dict, name: str, confidence: float = 0.95
+) -> tuple[float, tuple[float, float]] | None:
+    """Return what an experiment changed: the difference of mean accuracies, and its interval.
 
-    With several seeds it is `statistics.paired_runs`, which answers for new seeds on these photos;
-    with one seed `statistics.paired`, which answers for this one network on new photos. None for
-    the reference, and for an experiment that is not in the record.
+    It answers for new seeds on these photos: with the same seeds on both sides, several of them, it
+    is `statistics.paired_runs`, else `statistics.separate_runs`. None for the reference, and for an
+    experiment that is not in the record.
     """
     this = record["experiments"].get(name)
     if this is None or this["baseline"] is None:
         return None
-    that = record["experiments"][this["baseline"]]["runs"]
-    pairs = [(a, b) for a in this["runs"] for b in that if a["seed"] == b["seed"]]
-    if len(pairs) > 1:
-        ours, theirs = ([pair[side]["accuracy"] for pair in pairs] for side in (0, 1))
-        return statistics.paired_runs(ours, theirs)
-    row, n = this["runs"][0], record["n"]["validation"]
-    return statistics.paired(row["only_this"], row["only_that"], n)[:2]
+    both = this["runs"], record["experiments"][this["baseline"]]["runs"]
+    ours, theirs = ([run["accuracy"] for run in runs] for runs in both)
+    seeds, others = ([run["seed"] for run in runs] for runs in both)
+    if seeds == others and len(seeds) > 1:
+        return statistics.paired_runs(ours, theirs, confidence)
+    return statistics.separate_runs(ours, theirs, confidence)
 
 
-def verdict(found: tuple[float, tuple[float, float]]) -> str:
-    """Say what an effect's interval says: "helps", "costs", or "no visible effect"."""
-    low, high = found[1]
-    return "helps" if low > 0 else "costs" if high < 0 else "no visible effect"
+def verdict(change: tuple[float, tuple[float, float]]) -> str:
+    """Say what an effect's interval says."""
+    low, high = change[1]
+    return "helps" if low > 0 else "costs" if high < 0 else "not statistically distinguishable"
 
 
 def cost(record: dict, name: str) -> float:
@@ -352,16 +351,25 @@ def cost(record: dict, name: str) -> float:
 
 
 def table(record: dict) -> str:
-    """Return the record as lines: experiment, accuracy, difference with interval, cost."""
-    lines = [f"{'experiment':20} {'accuracy':>8}  {'difference, 95 % interval':32} {'cpu s':>6}"]
+    """Return the record as lines: experiment, accuracy, change in points, verdict, cost."""
+    lines = [
+        f"{'experiment':18} {'accuracy':>8}  {'points, 95 % interval':24} {'cpu s':>6}  verdict"
+    ]
     for name, one in record["experiments"].items():
-        change = ""
-        if found := effect(record, name):
-            difference, (low, high) = found
-            change = f"{difference:+6.1%} ({low:+.1%} to {high:+.1%})"
+        points = said = ""
+        if change := effect(record, name):
+            points = f"{100 * change[0]:+5.1f} " + in_points(change[1])
+            said = verdict(change)
             if one["baseline"] != "reference":
-                change += f" to {one['baseline']}"
-        lines.append(
-            f"{name:20} {accuracy(record, name):8.1%}  {change:32} {cost(record, name):6.1f}"
-        )
-    return "\n".join(lines)
+                said += f" (compared with {one['baseline']})"
+        seconds = f"{cost(record, name):6.1f}"
+        lines.append(f"{name:18} {accuracy(record, name):8.1%}  {points:24} {seconds}  {said}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def in_points(interval: tuple[float, float]) -> str:
+    """Write an interval of differences in percentage points."""
+    low, high = interval
+    if not np.isfinite(high):
+        return "(one run each)"
+    return f"({100 * low:+.1f} to {100 * high:+.1f})"

@@ -4,7 +4,6 @@ losses, optimizers, schedules, and what is done to a batch of photos.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -173,7 +172,7 @@ LOSSES = {
 }
 
 
-# --- optimizers, schedules and the learning-rate finder ------------------------------------------
+# --- optimizers and schedules --------------------------------------------------------------------
 
 
 OPTIMIZERS = {
@@ -197,40 +196,6 @@ SCHEDULES = {
     "cosine": keras.optimizers.schedules.CosineDecay,
     "step": _step,
 }
-
-
-def find_rate(
-    setup: ExperimentConfig,
-    batches,
-    low: float = 1e-5,
-    high: float = 1.0,
-    steps: int = 80,
-    seed: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Train for a few steps with a learning rate that grows from low to high, and watch the loss.
-
-    Smith 2017 (arXiv 1506.01186), section 3.3. It stops early once the loss has quadrupled.
-
-    Args:
-        batches: of `batching.training_batches`.
-
-    Returns:
-        the rates (n,) and, after each step, the loss (n,): a running mean over some ten steps.
-    """
-    keras.utils.set_random_seed(seed)
-    model = build(setup)
-    optimizer = OPTIMIZERS[setup.optimizer](learning_rate=low)
-    model.compile(optimizer, LOSSES[setup.loss])
-    rates, losses, mean = np.geomspace(low, high, steps), [], 0.0
-    for step, ((x, y), rate) in enumerate(zip(batches, rates, strict=False), 1):
-        optimizer.learning_rate = rate
-        model.reset_metrics()
-        loss = float(model.train_on_batch(x, y))
-        mean = 0.9 * mean + 0.1 * loss
-        losses.append(mean / (1 - 0.9**step))
-        if not math.isfinite(loss) or losses[-1] > 4 * losses[0]:
-            break
-    return rates[: len(losses)], np.array(losses)
 
 
 # --- changes of a batch --------------------------------------------------------------------------

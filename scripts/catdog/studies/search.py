@@ -18,6 +18,7 @@ from catdog import CatDogError, no_bar
 from catdog.core import choices, files, paths
 from catdog.data import loading, manifests
 from catdog.data.augmentation import Augmentation
+from catdog.evaluation import statistics
 from catdog.studies import ablation
 from catdog.studies.components import ExperimentConfig, TrainingBudget
 from catdog.training import config
@@ -93,7 +94,7 @@ def clock() -> float:
 
 
 def inner_split(labels: np.ndarray, n_train: int, n_val: int, seed: int = 0):
-    """Return positions to learn from, and others to judge by, half of each cats, at random.
+    """Return positions to learn from, and others to choose by, half of each cats, at random.
 
     All are training photos: the validation photos stay unseen until the end.
     """
@@ -110,7 +111,7 @@ def inner_split(labels: np.ndarray, n_train: int, n_val: int, seed: int = 0):
 
 
 class Report(keras.callbacks.Callback):
-    """After each epoch: judge, write the loss and the cost down, and stop a trial without hope."""
+    """After each epoch: write loss and cost down, and stop a trial without hope."""
 
     def __init__(self, trial: optuna.Trial, images: np.ndarray, labels: np.ndarray, start: float):
         super().__init__()
@@ -245,16 +246,8 @@ def rows(study: optuna.Study) -> list[dict]:
     ]
 
 
-def importance(study: optuna.Study) -> dict[str, float]:
-    """Return each setting's share of what makes a trial good (PED-ANOVA, arXiv 2304.10255)."""
-    if len(ended(study)) < 4:
-        return {}
-    found = optuna.importance.get_param_importances(study)
-    return {name: round(float(share), 4) for name, share in found.items()}
-
-
 def final(settings: dict | None, train_set, validation_set, plan: Plan, seeds: int) -> list[dict]:
-    """Train with settings, on all that a search had, and judge by photos that it never saw.
+    """Train with settings, on all that a search had, and evaluate on photos that it never saw.
 
     Args:
         settings: of a trial; None for those that one would start with.
@@ -292,7 +285,7 @@ def run(
     progress: bool = True,
     first: int = 1,
 ) -> dict:
-    """Search in each way with each seed, judge the best of each at last, and return the record.
+    """Search in each way with each seed, evaluate the best of each at last, and return the record.
 
     All of it is kept in the folder, by default runs/search: call it again after a kill, or with
     more minutes, and it goes on.
@@ -328,7 +321,6 @@ def run(
                 "seed": seed,
                 "trials": rows(study),
                 "best": best.number,
-                "importance": importance(study),
                 "final": _kept_final(best.params, *given),
             }
         )
@@ -344,17 +336,23 @@ def run(
 
 
 def table(record: dict) -> str:
-    """Return the record as lines: way, trials, best loss inside, accuracy on the unseen photos."""
+    """Return the record as lines: trials, best loss inside, and what the winner gained outside.
 
-    def outside(runs) -> str:
-        return f"{np.mean([r['accuracy'] for r in runs]):8.1%}  {len(runs)} seeds"
-
+    That is its accuracy on photos that no search has seen, beside no search, over the same seeds.
+    """
+    start = [run["accuracy"] for run in record["start"]["final"]]
     lines = [f"{'search':12} {'trials':>6} {'pruned':>6} {'best loss':>10}  accuracy on new photos"]
     for one in record["searches"]:
         trials = one["trials"]
         pruned = sum(t["state"] == "pruned" for t in trials)
         best = trials[one["best"]]["loss"]
         name = f"{one['way']}, {one['seed']}"
-        lines.append(f"{name:12} {len(trials):6} {pruned:6} {best:10.4f}  {outside(one['final'])}")
-    start = record["start"]["final"]
-    return "\n".join([*lines, f"{'no search':12} {'':24}  {outside(start)}"])
+        outside = [run["accuracy"] for run in one["final"]]
+        points = ""
+        if len(outside) > 1:
+            change, interval = statistics.paired_runs(outside, start)
+            points = f", {100 * change:+.1f} points {ablation.in_points(interval)}"
+        shown = f"{np.mean(outside):8.1%}{points}"
+        lines.append(f"{name:12} {len(trials):6} {pruned:6} {best:10.4f}  {shown}")
+    seeds = f"{len(start)} seeds"
+    return "\n".join([*lines, f"{'no search':12} {'':24}  {np.mean(start):8.1%}, {seeds}"])

@@ -42,7 +42,7 @@ SCALES = {
         improved=replace(
             recipes.IMPROVED,
             decode_size=SMALL,
-            epochs=14,
+            epochs=10,
             batch_size=32,
             learning_rate=1e-3,
             ema=0.98,

@@ -117,7 +117,7 @@ FAST = Recipe(
     decode_size=80,
     progressive_sizes=((5, 48), (2, 64)),
     epochs=7,
-    # a crop of half to all of the area has 0.86 of the side in the mean: 64 / 0.86 is 74
+    # a crop of half to all of the area has 0.86 of the side on average: 64 / 0.86 is 74
     eval_size=72,
     batch_size=128,
     optimizer="muon",
@@ -138,7 +138,7 @@ BEST = replace(
     decode_size=160,
     progressive_sizes=((36, 64), (30, 96), (26, 128)),
     epochs=92,
-    # a crop of 0.35 to all of the area has 0.82 of the side in the mean: 128 / 0.82
+    # a crop of 0.35 to all of the area has 0.82 of the side on average: 128 / 0.82
     eval_size=160,
     ema=0.998,
     augmentation=augmentation.Augmentation(
