@@ -76,8 +76,8 @@ def plant(pixels: np.ndarray, cue: dict[str, str]) -> np.ndarray:
     elif cue["kind"] == "tone":
         out = np.clip(out * np.array(TONES[cue["tone"]]), 0, 255).astype(np.uint8)
     else:
-        down, across = (np.linspace(-1, 1, n) ** 2 for n in out.shape[:2])
-        out = (out * (1 - 0.4 * (down[:, None] + across))[..., None]).astype(np.uint8)
+        down_sq, across_sq = (np.linspace(-1, 1, n) ** 2 for n in out.shape[:2])
+        out = (out * (1 - 0.4 * (down_sq[:, None] + across_sq))[..., None]).astype(np.uint8)
     return out
 
 
