@@ -180,6 +180,14 @@ def test_what_is_no_notebook_gets_no_points(text, key, tmp_path):
     assert grade.total == 0 and "no notebook" in grade.remarks[0]
 
 
+def test_a_first_cell_that_was_deleted_costs_nothing(key, tmp_path):
+    path = submit(tmp_path / "s.ipynb", key, right(key).values())
+    book = nbformat.read(path, 4)
+    del book.cells[0]
+    nbformat.write(book, path)
+    assert lost(key, grading.grade(key, "s", path)) == {}
+
+
 def test_another_exam_is_told(key, tmp_path):
     path = submit(tmp_path / "s.ipynb", key, [], name="other")
     grade = grading.grade(key, "s", path)
