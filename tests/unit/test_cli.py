@@ -145,6 +145,11 @@ def test_completion_knows_the_commands():
         "search --seed -1",
         "run --jobs 0",
         "aws up --disk 0",
+        "exam --seed 1",
+        "exam --seed -1 --out a --key b",
+        "grade key.json",
+        "grade key.json x.ipynb --memory 0",
+        "data shortcut --out a --key b -n 3",
         "frobnicate",
     ],
 )

@@ -11,7 +11,7 @@ UNSURE = "not statistically distinguishable"
 COLOURS = {"helps": CAT, "costs": DOG, UNSURE: SOFT}
 
 
-def differences(names, series: dict, bands=None, limit: float = 0.15, families=()):
+def differences(names, series: dict, bands=None, limits=(0.15, 0.15), families=()):
     """Differences in accuracy with their intervals, in points: a row a name, a panel a series.
 
     Their colour is the verdict: blue where the whole interval is above 0, orange below it, grey
@@ -20,7 +20,7 @@ def differences(names, series: dict, bands=None, limit: float = 0.15, families=(
     Args:
         series: {title: [(difference, (low, high)), or None, for each name]}.
         bands: {title: half a width}, of a grey band around 0 that stands for all its intervals.
-        limit: what reaches further ends there, in an arrow.
+        limits: for each panel, how far it reaches; what reaches further ends there, in an arrow.
         families: for each name the family it belongs to; lines part them.
     """
     figure, axes = plt.subplots(
@@ -28,11 +28,10 @@ def differences(names, series: dict, bands=None, limit: float = 0.15, families=(
         len(series),
         figsize=(10, 0.26 * len(names) + 1.6),
         sharey=True,
-        sharex=True,
         squeeze=False,
     )
     y = np.arange(len(names))[::-1]
-    for axis, (title, changes) in zip(axes[0], series.items(), strict=True):
+    for axis, (title, changes), limit in zip(axes[0], series.items(), limits, strict=True):
         reach = (bands or {}).get(title)
         if reach:
             axis.axvspan(-100 * reach, 100 * reach, color=SOFT, alpha=0.2, lw=0)
@@ -44,6 +43,10 @@ def differences(names, series: dict, bands=None, limit: float = 0.15, families=(
             axis.axhline(at, color=SOFT, lw=0.6)
         axis.set(title=title, xlabel="points of accuracy", xlim=(-108 * limit, 108 * limit))
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:+g}" if v else "0")
+    for i, family in enumerate(families):
+        if family not in families[:i]:
+            across = axes[0, -1].get_yaxis_transform()
+            axes[0, -1].text(1.02, y[i], family, transform=across, va="center")
     axes[0, 0].set(yticks=y, yticklabels=names, ylim=(-0.6, len(names) - 0.4))
     marks = [plt.Line2D([], [], color=c, marker="o", lw=2.5, label=k) for k, c in COLOURS.items()]
     figure.legend(handles=marks, loc="outside upper center", ncols=3)

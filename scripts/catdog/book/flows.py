@@ -77,9 +77,10 @@ def prefetch(prepare: float = 2, train: float = 3, batches: int = 4):
                 axis.barh(y, long, left=at, color=colour, ec="white", height=0.8)
                 axis.text(at + long / 2, y, f"{b + 1}", ha="center", va="center", color="w")
         axis.axvline(free, color=SOFT, ls=":")
+        axis.text(free + 0.2, 0.5, f"{free:g}", color=INK, va="center")
         title = "batches made ahead (prefetch)" if ahead else "one after the other"
         axis.set(yticks=(0, 1), yticklabels=("train on batch", "make batch"), title=title)
-    axes[1].set_xlabel("time")
+    axes[1].set_xlabel("units of time")
     axes[1].set_xticks([])
     return figure
 

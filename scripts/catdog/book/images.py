@@ -11,7 +11,7 @@ from PIL import Image
 COLOURS = 8192  # a chart has a tenth of them, nearly all from the smoothing of its letters
 LOSS = 12  # levels of 255 by which a channel of a pixel may change when colours are merged
 QUALITY = 85  # of a JPEG
-GAIN = 1.5  # a JPEG is taken when a PNG is so many times as large
+GAIN = 1.2  # a JPEG is taken when a PNG is so many times as large
 
 
 def _encoded(image: Image.Image, form: str, **how) -> bytes:

@@ -121,7 +121,7 @@ def _links(axis, before, after, crossing):
     for i, start in enumerate(before):
         for j, end in enumerate(after):
             if crossing or i == j or len(before) == 1:
-                colour = DOG if crossing and i != j else SOFT
+                colour = DOG if crossing and (i != j or len(after) == 1) else SOFT
                 axis.plot(*zip(start, end, strict=True), color=colour, lw=1.1, zorder=0)
 
 
@@ -248,3 +248,33 @@ def windows(n: int, rows: dict, width: float = 8):
         axis.set(xlim=(-0.2, n + 0.2), ylim=(-0.95, 1.1), title=f"{name}: {len(starts)} windows")
         axis.axis("off")
     return figure
+
+
+def show(table) -> None:
+    """Print a table of layers, a data frame, with a comma in numbers from 1,000 on."""
+    print(table.to_string(index=False, formatters=dict.fromkeys(table.columns[2:], "{:,}".format)))
+
+
+def most_active(model: keras.Model, layer, photos: np.ndarray, size: int, channels: int = 10):
+    """Find the channels of a layer that stand out most, and where in the photos they do.
+
+    A channel stands out by its largest activation, in standard deviations of all of them.
+
+    Args:
+        photos: (n, h, h, 3), as the model takes them.
+        size: in pixels, the side of the pieces: the layer's receptive field.
+
+    Returns:
+        the channels' numbers, and of each the piece (size, size, 3) where it is largest; what lies
+        beyond a photo's border is grey.
+    """
+    maps = keras.ops.convert_to_numpy(keras.Model(model.inputs, layer.output)(photos))
+    edge = ((0, 0), (size, size), (size, size), (0, 0))
+    padded, stride = np.pad(photos, edge, constant_values=127), photos.shape[1] // maps.shape[1]
+    chosen = np.argsort(-maps.max((0, 1, 2)) / (maps.std((0, 1, 2)) + 1e-6))[:channels]
+    pieces = []
+    for channel in chosen:
+        i, y, x = np.unravel_index(maps[..., channel].argmax(), maps.shape[:3])
+        top, left = (int((at + 0.5) * stride) + size - size // 2 for at in (y, x))
+        pieces.append(padded[i, top : top + size, left : left + size])
+    return chosen, pieces

@@ -18,10 +18,15 @@ def frame(axis, row: float, column: float, height: float, width: float, **how) -
     axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), width, height, **style))
 
 
-def table(axis, values, title: str = "", *, signed: bool = False, known=None, size: float = 12):
-    """Draw an array (h, w) as a grid of numbers; where `known` is false, a cell is left empty."""
+def table(
+    axis, values, title: str = "", *, signed: bool = False, known=None, size: float = 12, top=None
+):
+    """Draw an array (h, w) as a grid of numbers; where `known` is false, a cell is left empty.
+
+    Its colours reach to `top`, by default to its own largest number.
+    """
     values = np.asarray(values, float) + 0.0  # no -0
-    top = 2.2 * max(np.abs(values).max(), 1e-12)
+    top = 2.2 * (top or max(np.abs(values).max(), 1e-12))
     seen = values if known is None else np.where(known, values, np.nan)
     axis.imshow(seen, cmap="PuOr_r" if signed else "gray", vmin=-top if signed else -top / 2.2,
                 vmax=top if signed else top / 2.2)  # fmt: skip
@@ -148,7 +153,7 @@ def channels(patch, kernel):
     sums = (patch * kernel).sum((0, 1)) + 0.0  # no -0
     figure, axes = plt.subplots(3, 2, figsize=(6.6, 5.4), width_ratios=(1, 1))
     for c, name in enumerate(("red", "green", "blue")):
-        table(axes[c, 0], patch[:, :, c], f"window, {name}", size=10)
+        table(axes[c, 0], patch[:, :, c], f"window, {name}", size=10, top=patch.max())
         table(axes[c, 1], kernel[:, :, c], f"kernel, {name}", signed=True, size=10)
         axes[c, 1].text(
             1.2, 0.5, f"→ {sums[c]:g}".replace("-", "−"), transform=axes[c, 1].transAxes,

@@ -204,7 +204,8 @@ def vector_and_grid(picture):
     axes[0].set(xlabel="column", ylabel="row", title=f"the grid: {height}×{width}")
     axes[0].set(xticks=range(width), yticks=range(height))
     axes[1].imshow(picture.reshape(1, -1), vmin=0, vmax=255, aspect=2.5)
-    axes[1].set(yticks=[], xlabel="position in the vector", title=f"the vector: {picture.size}")
+    title = f"the vector: {picture.size} numbers"
+    axes[1].set(yticks=[], xlabel="position in the vector", title=title)
     axes[1].set_xticks(range(0, picture.size, width))
     for (row, column), colour in marked.items():
         places = ((axes[0], column, row), (axes[1], row * width + column, 0))

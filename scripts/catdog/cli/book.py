@@ -66,21 +66,6 @@ def run(chapters, scale, force, in_place, jobs, stall, record: Path | None) -> i
 
 
 @click.command(cls=options.Command)
-@click.argument("chapters", nargs=-1)
-@click.option("--out", type=options.OUTPUT, help="folder of the slides", show_default="runs/slides")
-def slides(chapters, out: Path | None) -> None:
-    """Make slides from the chapters, a file each, which needs no network.
-
-    CHAPTERS are such as 01 or 09_a_cnn; default: all.
-    """
-    from catdog.book import execute
-    from catdog.book import slides as making
-
-    for path in execute.chapters(chapters):
-        say(making.write(path, out or paths.RUNS / "slides"))
-
-
-@click.command(cls=options.Command)
 def readme() -> None:
     """Render the README's tables from the records."""
     load_keras()

@@ -83,3 +83,17 @@ def microsoft(**how) -> None:
 def kaggle(**how) -> None:
     """Download Kaggle's archives with your own token."""
     _get("kaggle", **how)
+
+
+@data.command()
+@options.seed_of_a_secret
+@click.option("--out", type=options.OUTPUT, required=True, help="folder of the data set")
+@click.option("--key", type=options.OUTPUT, required=True, help="file that says what was planted")
+@click.option("-n", type=click.IntRange(min=40), default=2000, help="how many")
+def shortcut(seed: int, out: Path, key: Path, n: int) -> None:
+    """The sample with a planted cue, for a class to find."""
+    from catdog.data import shortcuts
+
+    shortcuts.organize(seed, out, key, n)
+    say(f"{out}: the data set; in training alone something gives the label away")
+    say(f"{key}: what it is, with the seed; keep it to yourself")

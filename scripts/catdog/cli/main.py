@@ -11,7 +11,7 @@ import traceback
 import click
 
 from catdog import CatDogError, __version__
-from catdog.cli import aws, bench, book, data, studies, train, transfer, use
+from catdog.cli import aws, bench, book, data, studies, teach, train, transfer, use
 from catdog.cli.options import Group
 from catdog.cli.output import Output, settings
 from catdog.core import files
@@ -97,7 +97,8 @@ def catdog(ctx: click.Context, verbose: bool, quiet: bool) -> None:
 for command in (
     *(data.data, train.train, transfer.transfer, book.run),
     *(use.predict, use.submit, use.evaluate, use.export, use.serve),
-    *(bench.bench, studies.experiment, studies.search, aws.aws, book.slides, book.readme),
+    *(bench.bench, studies.experiment, studies.search, aws.aws, book.readme),
+    *(teach.slides, teach.exam, teach.grade),
 ):
     catdog.add_command(command)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 from pathlib import Path
 
 import click
@@ -109,6 +110,13 @@ def number(*names: str, **how):
     return click.option(*names, type=how.pop("type", COUNT), **how)
 
 
+seed_of_a_secret = click.option(
+    "--seed",
+    type=SEED,
+    default=lambda: secrets.randbits(32),
+    show_default="by chance",
+    help="who guesses it can draw the key, so that a small one is no secret",
+)
 scale = click.option("--scale", type=click.Choice(["sample", "full"]), default="sample")
 scale_or_environment = click.option(
     "--scale",

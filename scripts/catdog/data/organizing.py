@@ -20,7 +20,7 @@ from catdog.core import files, parallel
 from catdog.data import manifests, sources
 
 
-def _split(
+def choose_split(
     hashes: dict[str, str], labels: dict[str, str], n: int | None, ratio: float, seed: int
 ) -> dict[str, str]:
     """Choose n photos, stratified, and give each a split; equal bytes share a side."""
@@ -198,7 +198,7 @@ def _organize(source: sources.Source, partial: Path, settings: dict, progress: b
     _check_enough(
         source.name, [label for label, *_ in good.values()], settings["n"], settings["ratio"]
     )
-    split = _split(
+    split = choose_split(
         {file: digest[1] for file, (_, _, digest) in good.items()},
         {file: label for file, (label, _, _) in good.items()},
         settings["n"],

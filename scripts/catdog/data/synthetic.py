@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -65,10 +65,14 @@ def draw(label: str, number: int, seed: int = 1) -> np.ndarray:
 
 def jpeg(label: str, number: int, seed: int = 1) -> bytes:
     """Draw one animal as a JPEG file."""
-    quality = 75 + (number * 7) % 18
     out = io.BytesIO()
-    Image.fromarray(draw(label, number, seed)).save(out, "JPEG", quality=quality)
+    Image.fromarray(draw(label, number, seed)).save(out, "JPEG", quality=quality(number))
     return out.getvalue()
+
+
+def quality(number: int) -> int:
+    """The quality of a picture's JPEG file, 75 to 92."""
+    return 75 + (number * 7) % 18
 
 
 def _numbered(seed: int, pair: tuple[str, int]) -> bytes:
@@ -89,9 +93,9 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def jpegs(pairs: list[tuple[str, int]], seed: int = 1) -> Iterator[bytes]:
-    """Draw many, in order, on every core."""
+def jpegs(pairs: list, seed: int = 1, make: Callable = _numbered) -> Iterator[bytes]:
+    """Draw many, (label, number) each, in order, on every core, or what `make` makes of them."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         with _without_main():
-            drawn = pool.map(partial(_numbered, seed), pairs, chunksize=20)
+            drawn = pool.map(partial(make, seed), pairs, chunksize=20)
         yield from drawn

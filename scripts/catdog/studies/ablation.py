@@ -74,7 +74,7 @@ def _experiments() -> dict[str, Experiment]:
     add("optimizer", "adamw", "AdamW, weight decay 0.05", optimizer="adamw", weight_decay=0.05)
     add("schedule", "constant", "constant learning rate", schedule="constant")
     add("schedule", "cosine", "half a cosine, no warm-up", schedule="cosine")
-    add("schedule", "step", "three steps down", schedule="step")
+    add("schedule", "step", "two steps down", schedule="step")
     add("loss", "one-logit", "one logit", loss="one-logit")
     add("loss", "focal", "focal loss, γ = 2", loss="focal")
     add("loss", "smoothing", "label smoothing, 10 %", loss="smoothing")
