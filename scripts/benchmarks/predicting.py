@@ -36,8 +36,8 @@ def _trees(commit: str) -> Iterator[dict[str, Path]]:
         raise CatDogError(f"no commit {commit} here: name one of `git log`, in a clone with git.")
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
-            safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # 3.11.4 and later
-            tar.extractall(folder, **safe)
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
+            tar.extractall(folder)
         yield {"before": Path(folder), "now": paths.ROOT}
 
 
