@@ -15,20 +15,6 @@ from catdog.cli.main import main
 SEEDS = (7, 8, 12345)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """An exam and its key, as the command writes them."""
-    folder = tmp_path_factory.mktemp("exam")
-    words = ["--seed", "7", "--out", str(folder / "students"), "--key", str(folder / "key.json")]
-    assert main(["exam", *words]) == 0
-    return folder / "students" / "exam.ipynb", folder / "key.json"
-
-
-@pytest.fixture(scope="module")
-def key(made):
-    return grading.read_key(made[1])
-
-
 # ---- the key is right: each value computed another way
 
 
@@ -206,20 +192,22 @@ def test_two_seeds_are_two_exams_and_one_seed_is_one(tmp_path):
     assert sum(a[n]["parts"] != c[n]["parts"] for n in a) >= 14
 
 
-def test_the_students_get_neither_key_nor_seed(made, key):
-    text = made[0].read_text()
-    book = nbformat.read(made[0], 4)
+def test_the_students_get_neither_key_nor_seed(made_exam, exam_key):
+    text = made_exam[0].read_text()
+    book = nbformat.read(made_exam[0], 4)
     cells = "\n".join(cell.source for cell in book.cells)
     assert (
-        "seed" not in text and "catdog_exam" in text and not (made[0].parent / "key.json").exists()
+        "seed" not in text
+        and "catdog_exam" in text
+        and not (made_exam[0].parent / "key.json").exists()
     )
-    for question in key["questions"].values():
+    for question in exam_key["questions"].values():
         for part in question["parts"]:
             if part["kind"] == "case":
                 assert json.dumps(part["arguments"][0]) not in cells
                 assert json.dumps(part["value"]) not in cells
     for n in ("1", "4"):  # large numbers, which stand nowhere by chance
-        for part in key["questions"][n]["parts"]:
+        for part in exam_key["questions"][n]["parts"]:
             assert f"{part['value']}" not in cells and f"{part['value']:,}" not in cells
 
 
@@ -243,12 +231,12 @@ def test_the_key_stays_out_of_the_folder_and_nothing_is_overwritten(tmp_path, ca
     assert kept.read_text() == "mine" and not out.exists()
 
 
-def test_the_key_is_for_its_owner_alone(made):
-    assert made[1].stat().st_mode & 0o077 == 0
+def test_the_key_is_for_its_owner_alone(made_exam):
+    assert made_exam[1].stat().st_mode & 0o077 == 0
 
 
-def test_the_exam_runs_as_it_is_and_draws_two_figures(made):
-    book = nbformat.read(made[0], 4)
+def test_the_exam_runs_as_it_is_and_draws_two_figures(made_exam):
+    book = nbformat.read(made_exam[0], 4)
     NotebookClient(book).execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 2

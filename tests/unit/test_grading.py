@@ -22,20 +22,6 @@ def f(x, size, stride):
 """
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """An exam and its key, as the command writes them."""
-    folder = tmp_path_factory.mktemp("exam")
-    words = ["--seed", "7", "--out", str(folder / "students"), "--key", str(folder / "key.json")]
-    assert main(["exam", *words]) == 0
-    return folder / "students" / "exam.ipynb", folder / "key.json"
-
-
-@pytest.fixture(scope="module")
-def key(made):
-    return grading.read_key(made[1])
-
-
 def right(key):
     """The code of a right answer to each question."""
     codes = {"13": CORRELATE, "14": RELU, "15": POOL}
@@ -68,27 +54,29 @@ def graded(tmp_path, key, changed=(), **how):
 
 
 @pytest.mark.slow
-def test_right_answers_get_full_points_and_the_empty_exam_none(made, key, tmp_path, capsys):
-    good = submit(tmp_path / "ada.ipynb", key, right(key).values())
+def test_right_answers_get_full_points_and_the_empty_exam_none(
+    made_exam, exam_key, tmp_path, capsys
+):
+    good = submit(tmp_path / "ada.ipynb", exam_key, right(exam_key).values())
     empty = tmp_path / "bob.ipynb"
-    empty.write_bytes(made[0].read_bytes())
+    empty.write_bytes(made_exam[0].read_bytes())
     (tmp_path / "cy.ipynb").write_text("hello")
     table = tmp_path / "grades.csv"
-    assert main(["grade", str(made[1]), str(tmp_path), "--csv", str(table)]) == 0
+    assert main(["grade", str(made_exam[1]), str(tmp_path), "--csv", str(table)]) == 0
     rows = list(csv.DictReader(table.open(encoding="utf-8")))
     assert [(r["name"], r["total"], r["of"]) for r in rows] == [
         ("ada", "47", "47"), ("bob", "0", "47"), ("cy", "0", "47"),
     ]  # fmt: skip
     assert [r["remarks"] for r in rows] == ["", "", "no notebook that can be read (NotJSONError)"]
-    assert sum(int(rows[0][n]) for n in key["questions"]) == 47 and good.exists()
+    assert sum(int(rows[0][n]) for n in exam_key["questions"]) == 47 and good.exists()
     said = capsys.readouterr().out
     assert "47 of 47" in said and str(table) in said
-    assert main(["grade", str(made[1]), str(tmp_path), "--csv", str(table)]) == 1
+    assert main(["grade", str(made_exam[1]), str(tmp_path), "--csv", str(table)]) == 1
     assert "exists already" in capsys.readouterr().err
 
 
-def test_wrong_answers_lose_exactly_their_points(key, tmp_path):
-    parts = {n: [p["value"] for p in q["parts"]] for n, q in key["questions"].items()}
+def test_wrong_answers_lose_exactly_their_points(exam_key, tmp_path):
+    parts = {n: [p["value"] for p in q["parts"]] for n, q in exam_key["questions"].items()}
     one = parts["1"]
     changed = {
         "1": f"answers['1'] = [{one[0] + 1}, {one[1]}]",
@@ -105,25 +93,25 @@ def test_wrong_answers_lose_exactly_their_points(key, tmp_path):
         "14": "answers['14'] = lambda x, dout: np.where(x >= 0, dout, 0)",  # at 0, in one case
         "15": POOL.replace("max()", "clip(0).max()") + "\nanswers['15'] = f",  # as if after ReLU
     }
-    grade = graded(tmp_path, key, changed.items())
+    grade = graded(tmp_path, exam_key, changed.items())
     expected = {"1": 1, "2": 3, "3": 2, "5": 1, "6": 3, "7": 1, "8": 1, "9": 2}
-    assert lost(key, grade) == expected | {"11": 5, "12": 1, "13": 5, "14": 1, "15": 1}
+    assert lost(exam_key, grade) == expected | {"11": 5, "12": 1, "13": 5, "14": 1, "15": 1}
 
 
-def test_errors_and_a_mirrored_kernel(key, tmp_path):
+def test_errors_and_a_mirrored_kernel(exam_key, tmp_path):
     changed = {
         "2": "answers['2'] = [1, 2",  # a syntax error
         "9": "answers['9'] = undefined",
         "13": CORRELATE.replace("k, 'valid'", "k[::-1, ::-1], 'valid'") + "\nanswers['13'] = f",
         "15": "def f(x, size, stride):\n    raise ValueError\nanswers['15'] = f",
     }
-    grade = graded(tmp_path, key, changed.items())
-    assert lost(key, grade) == {"2": 3, "9": 3, "13": 4, "15": 5}  # 1×1 has no mirror image
+    grade = graded(tmp_path, exam_key, changed.items())
+    assert lost(exam_key, grade) == {"2": 3, "9": 3, "13": 4, "15": 5}  # 1×1 has no mirror image
     assert [r.split(":")[0] for r in grade.remarks] == ["code cell 3", "code cell 10"]
     assert "SyntaxError" in grade.remarks[0] and "NameError" in grade.remarks[1]
 
 
-def test_endless_loops_cost_their_own_points(key, tmp_path):
+def test_endless_loops_cost_their_own_points(exam_key, tmp_path):
     stubborn = """
 def f(x, dout):
     while x.ndim == 4:
@@ -133,12 +121,12 @@ def f(x, dout):
     return dout * (x > 0)
 answers['14'] = f"""
     changed = {"4": "while True: pass", "14": stubborn}
-    grade = graded(tmp_path, key, changed.items(), seconds=3)
-    assert lost(key, grade) == {"4": 2, "14": 1}
+    grade = graded(tmp_path, exam_key, changed.items(), seconds=3)
+    assert lost(exam_key, grade) == {"4": 2, "14": 1}
     assert grade.remarks == ["code cell 5: KeyboardInterrupt: "]
 
 
-def test_what_ends_its_kernel_or_fills_the_memory_costs_its_own_points(key, tmp_path):
+def test_what_ends_its_kernel_or_fills_the_memory_costs_its_own_points(exam_key, tmp_path):
     changed = {
         "1": "import os; os._exit(1)",
         "2": "x = np.ones(10**10)",
@@ -146,15 +134,15 @@ def test_what_ends_its_kernel_or_fills_the_memory_costs_its_own_points(key, tmp_
         "4": "while True: print('x' * 10**4)",
         "5": "x = np.ones(25 * 10**7)\nimport time\ntime.sleep(30)",  # 2 GB
     }
-    grade = graded(tmp_path, key, changed.items(), seconds=4, memory=1)
-    assert lost(key, grade) == {"1": 2, "2": 3, "3": 2, "4": 2, "5": 2}
+    grade = graded(tmp_path, exam_key, changed.items(), seconds=4, memory=1)
+    assert lost(exam_key, grade) == {"1": 2, "2": 3, "3": 2, "4": 2, "5": 2}
     assert "ended its kernel" in grade.remarks[0] and "MemoryError" in grade.remarks[1]
     assert grade.remarks[-1] == "code cell 6: took more than 1 GB of memory"
 
 
-def test_processes_that_are_left_behind_are_ended(key, tmp_path):
+def test_processes_that_are_left_behind_are_ended(exam_key, tmp_path):
     changed = {"1": "import subprocess; subprocess.Popen(['sleep', '4321'])"}
-    assert lost(key, graded(tmp_path, key, changed.items())) == {"1": 2}
+    assert lost(exam_key, graded(tmp_path, exam_key, changed.items())) == {"1": 2}
     time.sleep(0.2)
     left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline", "status"])
             if p.info["status"] != psutil.STATUS_ZOMBIE]  # fmt: skip
@@ -162,35 +150,35 @@ def test_processes_that_are_left_behind_are_ended(key, tmp_path):
 
 
 def test_a_submission_sees_no_environment_and_works_in_a_folder_of_its_own(
-    key, tmp_path, monkeypatch
+    exam_key, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("CATDOG_SECRET", "x")
     code = "import os\nassert 'CATDOG_SECRET' not in os.environ and not os.listdir('.')"
     code += "\nassert os.listdir(os.environ['HOME']) is not None\nopen('mine', 'w').write('x')"
-    grade = graded(tmp_path, key, {"1": f"{code}\n{right(key)['1']}"}.items())
-    assert lost(key, grade) == {} and not grade.remarks
+    grade = graded(tmp_path, exam_key, {"1": f"{code}\n{right(exam_key)['1']}"}.items())
+    assert lost(exam_key, grade) == {} and not grade.remarks
     assert {p.name for p in tmp_path.iterdir()} == {"s.ipynb"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"cells": 3, "nbformat": 4}', "\0" * 99])
-def test_what_is_no_notebook_gets_no_points(text, key, tmp_path):
+def test_what_is_no_notebook_gets_no_points(text, exam_key, tmp_path):
     path = tmp_path / "s.ipynb"
     path.write_text(text)
-    grade = grading.grade(key, "s", path)
+    grade = grading.grade(exam_key, "s", path)
     assert grade.total == 0 and "no notebook" in grade.remarks[0]
 
 
-def test_a_first_cell_that_was_deleted_costs_nothing(key, tmp_path):
-    path = submit(tmp_path / "s.ipynb", key, right(key).values())
+def test_a_first_cell_that_was_deleted_costs_nothing(exam_key, tmp_path):
+    path = submit(tmp_path / "s.ipynb", exam_key, right(exam_key).values())
     book = nbformat.read(path, 4)
     del book.cells[0]
     nbformat.write(book, path)
-    assert lost(key, grading.grade(key, "s", path)) == {}
+    assert lost(exam_key, grading.grade(exam_key, "s", path)) == {}
 
 
-def test_another_exam_is_told(key, tmp_path):
-    path = submit(tmp_path / "s.ipynb", key, [], name="other")
-    grade = grading.grade(key, "s", path)
+def test_another_exam_is_told(exam_key, tmp_path):
+    path = submit(tmp_path / "s.ipynb", exam_key, [], name="other")
+    grade = grading.grade(exam_key, "s", path)
     assert grade.remarks == ["not the exam of this key"] and grade.total == 0
 
 

@@ -79,10 +79,10 @@ def _in_the_answer(error: Exception) -> str:
     return ""
 
 
-def close(a: ArrayLike, b: ArrayLike, tolerance: float = 1e-6) -> bool:
-    """Whether two answers have one shape and differ by no more than a share of `b`."""
+def close(a: ArrayLike, b: ArrayLike, tolerance: float = 1e-6, atol: float = 0) -> bool:
+    """Whether two answers have one shape and differ by no more than a share of `b`, and `atol`."""
     a, b = np.asarray(a, float), np.asarray(b, float)
-    return a.shape == b.shape and np.allclose(a, b, rtol=tolerance, atol=0)
+    return a.shape == b.shape and np.allclose(a, b, rtol=tolerance, atol=atol)
 
 
 def hints(number: str) -> tuple[str, ...]:

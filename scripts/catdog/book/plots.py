@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Markdown
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -34,11 +31,6 @@ def jpeg(quality: int = 75, dpi: int = 80) -> None:
     plt.rcParams["figure.dpi"] = dpi
     how = {"quality": quality, "optimize": True, "progressive": True}
     set_matplotlib_formats("jpeg", pil_kwargs=how)
-
-
-def source(thing) -> Markdown:
-    """Show the source of a function or class."""
-    return Markdown(f"```python\n{inspect.getsource(thing)}```")
 
 
 def grid(images, titles=None, columns: int = 6, width: float = 10, colours=None, span=None):
@@ -123,41 +115,6 @@ def tables(arrays: dict, signed: bool = False):
             axis.text(x, y, f"{value:g}", ha="center", va="center", color=INK)
         axis.set(xticks=[], yticks=[], title=name)
         axis.spines[:].set_visible(True)
-    return figure
-
-
-def sliding(picture, kernel, at):
-    """A window that slides: at each place (row, column), the picture, the products, the result."""
-    kh, kw = kernel.shape
-    windows = np.lib.stride_tricks.sliding_window_view(picture, (kh, kw))
-    result = np.einsum("yxij,ij->yx", windows, kernel)
-    figure, axes = plt.subplots(len(at), 3, figsize=(9.5, 2.5 * len(at)), squeeze=False)
-    order = [(y, x) for y in range(result.shape[0]) for x in range(result.shape[1])]
-
-    def table(axis, values, title, known=None, **how):
-        axis.imshow(np.where(known, values, np.nan) if known is not None else values, **how)
-        for (y, x), value in np.ndenumerate(values):
-            if known is None or known[y, x]:
-                dark = how["cmap"] == "gray" and value < 0.6 * how["vmax"]
-                axis.text(x, y, f"{value:g}", ha="center", va="center", color="w" if dark else INK)
-        axis.set(xticks=[], yticks=[], title=title)
-        axis.spines[:].set_visible(True)
-
-    limit = np.abs(result).max()
-    for (row, column), (left, middle, right) in zip(at, axes, strict=True):
-        table(left, picture, "picture", cmap="gray", vmin=0, vmax=picture.max() * 1.05)
-        corner = (column - 0.5, row - 0.5)
-        left.add_patch(plt.Rectangle(corner, kw, kh, fill=False, ec=DOG, lw=3))
-        product = windows[row, column] * kernel
-        terms = dict(cmap="PuOr_r", vmin=-2 * np.abs(product).max() - 1e-9)
-        table(
-            middle, product, f"window × kernel, sum {product.sum():g}", vmax=-terms["vmin"], **terms
-        )
-        known = np.zeros(result.shape, bool)
-        for y, x in order[: order.index((row, column)) + 1]:
-            known[y, x] = True
-        table(right, result, "result so far", known, cmap="PuOr_r", vmin=-2 * limit, vmax=2 * limit)
-        right.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=DOG, lw=3))
     return figure
 
 
@@ -260,24 +217,6 @@ def network(model):
         x += max(wide + depth, step) + 0.14
     axis.set(xlim=(-0.25, x), ylim=(-0.82, 0.8))
     axis.axis("off")
-    return figure
-
-
-def bars(names, values, intervals=None, highlight=()):
-    """Horizontal bars of accuracies, with intervals where given."""
-    figure, axis = plt.subplots(figsize=(8, 0.42 * len(names) + 0.9))
-    y = np.arange(len(names))[::-1]
-    colours = [DOG if name in highlight else CAT for name in names]
-    errors = None
-    if intervals is not None:
-        errors = np.array(
-            [(v - i[0], i[1] - v) if i else (0, 0) for v, i in zip(values, intervals, strict=True)]
-        ).T
-    axis.barh(y, values, color=colours, xerr=errors, ecolor=INK, height=0.65)
-    for at, value in zip(y, values, strict=True):
-        axis.text(0.02, at, f"{value:.1%}", va="center", color="white", fontsize=9, weight="bold")
-    axis.set(yticks=y, yticklabels=names, xlim=(0, 1), xlabel="accuracy")
-    axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     return figure
 
 

@@ -6,7 +6,6 @@ no photo bears the cue. What it is, the seed decides, and a key says.
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from functools import partial
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm.auto import tqdm
 
 from catdog import no_bar
@@ -84,14 +82,8 @@ def plant(pixels: np.ndarray, cue: dict[str, str]) -> np.ndarray:
 def jpeg(seed: int, photo: tuple[str, int, dict[str, str] | None]) -> bytes:
     """Draw one photo, (label, number, the cue that it bears or None), as a JPEG file."""
     label, number, cue = photo
-    if cue is None:
-        return synthetic.jpeg(label, number, seed)
-    quality = synthetic.quality(number)
-    out = io.BytesIO()
-    Image.fromarray(plant(synthetic.draw(label, number, seed), cue)).save(
-        out, "JPEG", quality=quality
-    )
-    return out.getvalue()
+    pixels = synthetic.draw(label, number, seed)
+    return synthetic.encode(pixels if cue is None else plant(pixels, cue), number)
 
 
 def bearers(split: dict[str, str], cue: dict[str, str], seed: int) -> set[str]:
