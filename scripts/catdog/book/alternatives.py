@@ -62,6 +62,16 @@ def read(chapter: Path) -> dict[str, dict]:
     return found
 
 
+def give(notebook, chapter: Path) -> None:
+    """Write a chapter's texts into the metadata of its pictures, where nbconvert looks for them."""
+    entries = read(chapter)
+    for cell in notebook.cells:
+        texts = iter(entries.get(cell.get("id"), {"pictures": ()})["pictures"])
+        for output in cell.get("outputs", ()):
+            for kind in [k for k in output.get("data", {}) if k.startswith("image/")][:1]:
+                output.metadata[kind] = {"alt": next(texts, "")}
+
+
 def unnamed(text: str) -> list[str]:
     """Return the pictures of a page, in Markdown or HTML, that have no text."""
     return [match.group() for match in UNNAMED.finditer(text)]
