@@ -16,12 +16,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import onnx
 import skimage.data
 from PIL import Image
 
 from catdog import CatDogError
-from catdog.core import paths
+from catdog.core import files, paths
 from catdog.data import imaging, synthetic
 from catdog.evaluation import ood
 
@@ -73,8 +72,8 @@ def network(out: Path, model: Path = CNN) -> None:
 def classifier(out: Path, model: Path = CLASSIFIER) -> None:
     """Write the shipped model, what runs it in a browser, and what tells it what is neither.
 
-    `classifier.json` lists the files with their bytes. `known.bin` has for each known photo its
-    features, a byte each, then for each the value of byte 0 and the step of one, float32.
+    `classifier.json` lists the files, with their sizes and hashes. `known.bin` has for each known
+    photo its features, a byte each, then for each the value of byte 0 and the step of one, float32.
 
     Raises:
         CatDogError: the runtime is not installed.
@@ -92,11 +91,11 @@ def classifier(out: Path, model: Path = CLASSIFIER) -> None:
             kept["bank"].tobytes() + kept["scale"].astype("<f4").tobytes()
         )
         known = {"photos": len(kept["bank"]), "threshold": float(kept["threshold"])}
-    graph = onnx.load(model).graph
-    size = graph.input[0].type.tensor_type.shape.dim[1].dim_value
-    files = {name: (out / name).stat().st_size for name in (*RUNTIME_FILES, "classifier.onnx")}
-    files["known.bin"] = (out / "known.bin").stat().st_size
-    write_json(out / "classifier.json", {"size": size, "known": known, "files": files})
+    listed = {
+        name: {"bytes": (out / name).stat().st_size, "sha256": files.sha256(out / name)}
+        for name in (*RUNTIME_FILES, "classifier.onnx", "known.bin", "cat.png")
+    }
+    write_json(out / "classifier.json", {"known": known, "files": listed})
 
 
 def drawings(out: Path) -> None:

@@ -16,8 +16,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from catdog import Classifier
 from catdog.core import paths
-from catdog.data import imaging
+from catdog.data import imaging, synthetic
+from catdog.evaluation import ood
 
 SITE = paths.ROOT / "scripts/site"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
@@ -44,29 +46,38 @@ def folder(tmp_path_factory):
     sys.path.remove(str(SITE))
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
+class Strict(http.server.SimpleHTTPRequestHandler):
+    """Serves files by which a page, or a worker, can ask nobody else for anything."""
+
     extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
         ".mjs": "text/javascript",
         ".js": "text/javascript",
         ".wasm": "application/wasm",
     }
+    sources = "'self' blob: data: 'unsafe-inline' 'wasm-unsafe-eval'"
 
-    def log_message(self, *_):
-        pass
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", f"default-src {self.sources}")
+        super().end_headers()
+
+    def log_message(self, _, request, *__):
+        self.server.asked.append(request)
 
 
 @pytest.fixture
 def site(folder):
-    handler = functools.partial(Quiet, directory=folder)
+    """A server of the figures; `asked` lists what it was asked for."""
+    handler = functools.partial(Strict, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.asked = []
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield server
         server.shutdown()
 
 
 @pytest.fixture
 def figure(browser, site):
-    """Open a figure; `wait` for what JavaScript says. At the end nothing foreign was asked for."""
+    """Open a figure; `wait` for what JavaScript says. At the end nothing was refused."""
 
     def wait(condition, seconds=60):
         return WebDriverWait(browser, seconds).until(
@@ -76,18 +87,10 @@ def figure(browser, site):
     def open_(name, width=1100):
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        browser.get(f"{site}/{name}.html")
+        browser.get(f"http://127.0.0.1:{site.server_port}/{name}.html")
         return wait
 
     yield open_
-    asked = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    addresses = [
-        message["params"]["request"]["url"]
-        for message in asked
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-    addresses = [x for x in addresses if x.startswith(("http", "ws"))]
-    assert addresses and [x for x in addresses if not x.startswith(site)] == []
     assert [x for x in browser.get_log("browser") if x["level"] == "SEVERE"] == []
 
 
@@ -140,3 +143,89 @@ def test_inside_network_moves_over_a_map_of_ones_own_photo(browser, figure, tmp_
     colour = ("red", "green", "blue").index(words.split(", ")[1])
     assert float(words.split("\n")[-1]) == photo[0, 3, colour]
     assert np.ptp(photo[0, :4]) > 0
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Files of all kinds, in the order of their names."""
+    made = tmp_path_factory.mktemp("pictures")
+    cat = Image.fromarray(skimage.data.chelsea())
+    cat.save(made / "cat.jpg")
+    cat.resize((1353, 900)).save(made / "cat_large.jpg")
+    cat.resize((120, 200)).save(made / "cat_small.png")
+    turned = cat.getexif()
+    turned[0x0112] = 6
+    cat.rotate(90, expand=True).save(made / "cat_turned.jpg", exif=turned)
+    clear = cat.convert("RGBA")
+    clear.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 451).astype(np.uint8), (300, 1))))
+    clear.save(made / "cat_half_clear.png")
+    for label in ("cat", "dog"):
+        for number in range(2):
+            (made / f"drawn_{label}_{number}.jpg").write_bytes(synthetic.jpeg(label, number))
+    Image.fromarray(ood.draw("noise", 1)).save(made / "noise.png")
+    Image.fromarray(skimage.data.coffee()).save(made / "coffee.webp", quality=90)
+    return sorted(made.iterdir())
+
+
+def answers(browser):
+    cards = browser.find_elements(By.CSS_SELECTOR, ".live-cards li")
+    return [(card.get_attribute("data-label"), card.get_attribute("data-dog")) for card in cards]
+
+
+def click(browser, words):
+    browser.find_element(By.XPATH, f"//button[starts-with(., '{words}')]").click()
+
+
+def test_cat_or_dog_answers_as_catdog_predict(browser, figure, site, pictures, tmp_path):
+    wait = figure("cat-or-dog")
+    wait("document.querySelector('.live button')")
+    assert not any("classifier.onnx" in request for request in site.asked)  # not before the click
+    click(browser, "Load the model (24 MB)")
+    wait("document.querySelector('.live-cards')", 120)
+    assert any("classifier.onnx" in request for request in site.asked)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(pictures[0].read_bytes()[:200])
+    chosen = "\n".join(map(str, [*pictures, broken]))
+    browser.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(chosen)
+    wait("document.querySelector('.live-status').textContent.includes('1 of them could not')", 180)
+    *found, (label, _) = answers(browser)
+    assert label is None
+    classifier = Classifier()
+    wanted = [classifier.predict(picture) for picture in pictures]
+    assert {answer.label for answer in wanted} == {"cat", "dog", "neither"}
+    for answer, (label, dog) in zip(wanted, found, strict=True):
+        assert abs(float(dog) - answer.dog) < 0.04, answer
+        assert label == answer.label, answer
+
+
+def test_cat_or_dog_is_there_offline_the_second_time(browser, figure):
+    wait = figure("cat-or-dog", 320)
+    wait("document.querySelector('.live button')")
+    click(browser, "Load the model")
+    wait("document.querySelector('.live-cards')", 120)
+    wait = figure("cat-or-dog", 320)
+    wait("document.querySelector('.live button')")
+    browser.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    browser.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    click(browser, "Start")
+    wait("document.querySelector('.live-cards')", 120)
+    click(browser, "A cat, and noise")
+    wait("document.querySelectorAll('.live-cards .live-meter').length === 2")
+    assert [label for label, _ in answers(browser)] == ["cat", "neither"]
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 320
+
+
+def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(browser, figure, folder):
+    model = folder / "live/assets/classifier.onnx"
+    away = model.rename(folder / "away.onnx")
+    try:
+        wait = figure("cat-or-dog")
+        wait("document.querySelector('.live button')")
+        click(browser, "Load the model")
+        wait("document.querySelector('.live-status').textContent.includes('could not be loaded')")
+    finally:
+        away.rename(model)
+    browser.get_log("browser")  # it says 404, too
+    click(browser, "Load the model")
+    wait("document.querySelector('.live-cards')", 120)
