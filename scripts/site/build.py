@@ -1,0 +1,98 @@
+"""Build the web edition from the committed chapters, which are not executed.
+
+    .venv/bin/python scripts/site/build.py [--serve] [--epub] [--pdf]
+
+It becomes `runs/site/html`; `make site` calls this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+
+def sphinx(builder: str, site: Path) -> None:
+    """Run one of Sphinx's builders over the gathered sources; a warning is an error."""
+    from sphinx.cmd.build import main
+
+    shutil.rmtree(site / builder, ignore_errors=True)
+    options = ["-q", "-a", "-W", "--keep-going", "-j", "auto", "-b", builder, "-c", str(HERE)]
+    folders = ["-d", str(site / "doctrees"), str(site / "source"), str(site / builder)]
+    if code := main(options + folders):
+        raise SystemExit(code)
+
+
+def node_packages() -> bool:
+    """Install KaTeX and Pagefind, unless they are there; say what is missing without them."""
+    if (HERE / "node_modules" / ".package-lock.json").exists():
+        return True
+    npm = shutil.which("npm")
+    command = [str(npm), "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    if npm and subprocess.run(command, cwd=HERE, stdout=subprocess.DEVNULL).returncode == 0:
+        return True
+    print("Node or its packages are missing: formulas stay text, the search is Sphinx's own.")
+    return False
+
+
+def index(html: Path) -> None:
+    """Let Pagefind index the pages, and remove those of its files that the site does not use."""
+    pagefind = HERE / "node_modules" / ".bin" / "pagefind"
+    options = ["--site", str(html), "--exclude-selectors", ".headerlink,.cell_output,.katex-html"]
+    subprocess.run([str(pagefind), *options, "--quiet"], check=True)
+    for file in (html / "pagefind").glob("pagefind*-ui.*"):
+        file.unlink()
+
+
+def serve(html: Path, port: int) -> None:
+    """Serve the site to this machine alone, until interrupted."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=html)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        print(f"http://127.0.0.1:{server.server_port}/ (Ctrl+C ends it)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            pass
+
+
+def build(site: Path, epub: bool = False, pdf: bool = False) -> None:
+    """Build the site into a folder, with what is asked for beside it."""
+    import gather
+
+    packages = node_packages()
+    gather.gather(site / "source")
+    sphinx("html", site)
+    if packages:
+        index(site / "html")
+    if epub:
+        sphinx("epub", site)
+    if pdf:
+        import pdf as printer
+
+        printer.write(site / "html", site / "pdf")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "site")
+    parser.add_argument("--serve", action="store_true", help="serve it afterwards")
+    parser.add_argument("--port", type=int, default=8001)
+    parser.add_argument("--epub", action="store_true", help="also as an e-book, OUT/epub")
+    parser.add_argument("--pdf", action="store_true", help="also as PDF, OUT/pdf: needs Chromium")
+    options = parser.parse_args()
+    build(options.out, options.epub, options.pdf)
+    print(f"the site is in {options.out / 'html'}: open index.html there", flush=True)
+    if options.serve:
+        serve(options.out / "html", options.port)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE))
+    main()
