@@ -29,7 +29,9 @@ NEEDS_MORE = re.compile(
 )
 COMMENT = re.compile(r"^\s*(?://.*|/\*\*(?s:.*?)\*/)\n|\s+// [^\"'`\n]*$", re.M)
 RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
-OUTPUT = re.compile(r'<div class="live-figure" data-live="([a-z-]+)".*?(<script type="module">.*)', re.S)
+OUTPUT = re.compile(
+    r'<div class="live-figure" data-live="([a-z-]+)".*?(<script type="module">.*)', re.S
+)
 
 
 def names() -> list[str]:
