@@ -222,7 +222,7 @@ def test_receptive_fields_are_those_of_the_chapter():
     assert found == [3, 4, 8, 10, 18, 22]
 
 
-@pytest.mark.parametrize("rate", [0.02, 0.5, 6])
+@pytest.mark.parametrize("rate", [0.02, 0.5, 6.0])
 def test_neuron_learns_as_in_the_chapter_and_in_keras(rate):
     animals = np.array(node("neuron.js", "lib.ANIMALS"))
     x, y = animals[:, :2], animals[:, 2]
@@ -233,7 +233,9 @@ def test_neuron_learns_as_in_the_chapter_and_in_keras(rate):
         losses.append(-np.log(np.where(y == 1, p, 1 - p)).mean())
         path.append(path[-1] - rate * x.T @ (p - y) / 8)
     walk = """
-        Array.from({ length: 30 }).reduce((all) => [...all, lib.step(lib.ANIMALS, all.at(-1), data)], [[0.5, -0.5]])
+        Array.from({ length: 30 }).reduce(
+          (all) => [...all, lib.step(lib.ANIMALS, all.at(-1), data)], [[0.5, -0.5]]
+        )
     """
     np.testing.assert_allclose(node("neuron.js", walk, rate), path, rtol=1e-9)
     found = node(

@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from string import Template
 
 import numpy as np
 from PIL import Image
@@ -29,6 +30,19 @@ NEEDS_MORE = re.compile(
 )
 COMMENT = re.compile(r"^\s*(?://.*|/\*\*(?s:.*?)\*/)\n|\s+// [^\"'`\n]*$", re.M)
 RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
+START = Template("""\
+const messages = $messages;
+if (!document.getElementById("live-$name")) {
+const style = document.createElement("style");
+style.id = "live-$name";
+style.textContent = $styles;
+document.head.append(style);
+}
+for (const box of document.querySelectorAll('[data-live="$name"]:not([data-filled])')) {
+box.dataset.filled = "";
+m$last.mount(box, { messages, ...JSON.parse(box.dataset.options) });
+}
+""")
 OUTPUT = re.compile(
     r'<div class="live-figure" data-live="([a-z-]+)".*?(<script type="module">.*)', re.S
 )
@@ -94,15 +108,12 @@ def script(name: str) -> str:
     english = json.loads((FOLDER / "messages" / "en.json").read_text("utf-8"))
     asked = set(re.findall(r"[\"'`]([a-z-]+)\.", code))
     messages = {key: text for key, text in english.items() if key.split(".")[0] in asked}
-    code += f"""const messages = {json.dumps(messages, ensure_ascii=False, separators=(",", ":"))};
-if (!document.getElementById("live-{name}"))
-document.head.append(Object.assign(document.createElement("style"), {{ id: "live-{name}", textContent: {json.dumps(_styles(code))} }}));
-for (const box of document.querySelectorAll('[data-live="{name}"]:not([data-filled])')) {{
-box.dataset.filled = "";
-m{len(modules) - 1}.mount(box, {{ messages, ...JSON.parse(box.dataset.options) }});
-}}
-"""
-    code = code.replace("</script", "<\\/script")
+    code += START.substitute(
+        name=name,
+        messages=json.dumps(messages, ensure_ascii=False, separators=(",", ":")),
+        styles=json.dumps(_styles(code)),
+        last=len(modules) - 1,
+    ).replace("</script", "<\\/script")
     return f'<script type="module">\n{code}</script>'
 
 
