@@ -1,5 +1,8 @@
 """Live figures in a chapter: one cell shows one, and its output needs nothing else.
 
+The modules stand in scripts/site/live. The few that load files of their own, as a network's
+weights, are live in the web edition alone: their output is the static picture.
+
 python -m catdog.book.live      writes today's modules into the outputs of the committed chapters
 """
 
@@ -48,6 +51,10 @@ OUTPUT = re.compile(
 )
 
 
+class _NeedsMore(CatDogError):
+    """A module loads files of its own."""
+
+
 def names() -> list[str]:
     """Return the names of all live figures."""
     return sorted(path.stem for path in FOLDER.glob("*.js"))
@@ -70,10 +77,7 @@ def _modules(path: Path, found: dict[Path, str]) -> None:
         head += f"const {{ {imported} }} = m{list(found).index(source)};\n"
     code = IMPORT.sub("", code)
     if NEEDS_MORE.search(code):
-        raise CatDogError(
-            f"{path.name} does not fit into a notebook: import {{ names }} from its neighbours "
-            "alone, export functions, classes and constants, and load no other file."
-        )
+        raise _NeedsMore(path.name)
     exported = ", ".join(EXPORT.findall(code))
     body = f"{head}{EXPORT.sub('', code)}return {{ {exported} }};"
     found[path] = f"(() => {{\n{_small(body)}\n}})();"
@@ -97,13 +101,18 @@ def _styles(code: str) -> str:
 def script(name: str) -> str:
     """Return one inline script that fills each box of this figure on the page.
 
+    It is "" where the figure loads files of its own, which a notebook does not have.
+
     Raises:
-        CatDogError: there is no such figure, or it needs other files, too.
+        CatDogError: there is no such figure.
     """
     if name not in names():
         raise CatDogError(f"There is no live figure {name!r}. Choose one of: {', '.join(names())}.")
     modules: dict[Path, str] = {}
-    _modules(FOLDER / f"{name}.js", modules)
+    try:
+        _modules(FOLDER / f"{name}.js", modules)
+    except _NeedsMore:
+        return ""
     code = "".join(f"const m{i} = {text}\n" for i, text in enumerate(modules.values()))
     english = json.loads((FOLDER / "messages" / "en.json").read_text("utf-8"))
     asked = set(re.findall(r"[\"'`]([a-z-]+)\.", code))
@@ -158,8 +167,8 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
     Raises:
         CatDogError: there is no such figure, or the picture has no words or is too large.
     """
-    script(name)  # an error comes now, not when the notebook shows it
-    inside = "<p>Live in JupyterLab and in the web edition.</p>"
+    places = "JupyterLab or the web edition" if script(name) else "the web edition: make site"
+    inside = f"<p>This figure is live in {places}.</p>"
     if picture is not None:
         if not alt:
             raise CatDogError(f"Say what the picture of {name!r} shows: alt='…'.")
@@ -170,7 +179,7 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
                 "take a smaller one."
             )
         source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
-        inside = f'<img alt="{html.escape(alt)}" src="{source}">'
+        inside = f'<img alt="{html.escape(alt)}" src="{source}">{inside}'
     said = html.escape(json.dumps(options, ensure_ascii=False))
     box = f'<div class="live-figure" data-live="{name}" data-options="{said}">{inside}</div>\n'
     return Figure(name, box)
