@@ -1,5 +1,6 @@
 """A live figure in a chapter's cell: one script that needs nothing else, and a static picture."""
 
+import base64
 import io
 import json
 import re
@@ -101,10 +102,10 @@ def test_modules_are_joined_in_order_without_their_comments(tmp_path, monkeypatc
     monkeypatch.setattr(live, "FOLDER", tmp_path)
     assert live.script("fig").startswith(
         '<script type="module">\n'
-        "const m0 = (() => {\nconst address = 'http://a';\nasync function f() {\nreturn 1;\n}\n"
+        "const m0 = (() => {\nconst address = 'http://a';async function f() {return 1;}\n"
         "return { address, f };\n})();\n"
-        "const m1 = (() => {\nconst { address, f } = m0;\n"
-        'function mount(root) {\nsay("a.b", f, address, "live-b");\n}\nreturn { mount };\n})();\n'
+        "const m1 = (() => {\nconst { address, f } = m0;"
+        'function mount(root) {say("a.b", f, address, "live-b");}\nreturn { mount };\n})();\n'
         'const messages = {"a.b":"yes <\\/script>"};\n'
     )
     assert 'style.textContent = ".live-b{color: red;}";' in live.script("fig")
@@ -136,8 +137,6 @@ def test_array_becomes_a_small_picture():
     (_, image) = Page(page(live.show("sliding-window", levels, alt='Dark, "bright".'))).elements[1]
     assert image["alt"] == 'Dark, "bright".'
     kind, content = re.fullmatch(r"data:image/(\w+);base64,(.*)", image["src"]).groups()
-    import base64
-
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
     assert kind == "jpeg" and picture.shape == levels.shape
     assert picture[:, :10].max() < 10 and picture[:, 20:].min() > 245

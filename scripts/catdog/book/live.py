@@ -61,8 +61,8 @@ def names() -> list[str]:
 
 
 def _small(code: str) -> str:
-    """Return JavaScript without its comments and its indentation; names and lines stay."""
-    return re.sub(r"\n\s+", "\n", COMMENT.sub("", code).replace("\n\n", "\n"))
+    """Return JavaScript without its comments, its indentation and most ends of lines."""
+    return re.sub(r"(?<=[;,({])\n", "", re.sub(r"\n\s+", "\n", COMMENT.sub("", code)))
 
 
 def _modules(path: Path, found: dict[Path, str]) -> None:
