@@ -14,7 +14,7 @@ import skimage.data
 from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from catdog import Classifier
 from catdog.core import paths
@@ -229,3 +229,27 @@ def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(browser, figur
     browser.get_log("browser")  # it says 404, too
     click(browser, "Load the model")
     wait("document.querySelector('.live-cards')", 120)
+
+
+def test_train_here_learns_pauses_and_begins_anew(browser, figure, folder):
+    import assets
+
+    assets.drawings(folder / "live/assets", n=80, held=40)
+    wait = figure("train-here", 320)
+    wait("document.querySelector('.live-drawings')")
+    status = "document.querySelector('.live-status').textContent"
+    wait(f"{status}.startsWith('Not trained yet')")
+    kernels = "return document.querySelector('.live-kernels canvas').toDataURL()"
+    drawn = browser.execute_script(kernels)
+    click(browser, "Start")
+    wait(f"{status}.startsWith('Epoch 2')", 120)
+    assert browser.execute_script(kernels) != drawn
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 320
+    click(browser, "Pause")
+    now = browser.execute_script(f"return {status}")
+    curve = browser.find_element(By.CSS_SELECTOR, ".live-chart svg").get_attribute("aria-label")
+    assert now.split("validation loss ")[1][:4] in curve
+    select = Select(browser.find_elements(By.TAG_NAME, "select")[1])
+    select.select_by_visible_text("4")
+    wait(f"{status}.startsWith('Not trained yet')")
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".live-kernels canvas")) == 4
