@@ -13,8 +13,8 @@ export function make(parent, tag, attributes = {}, text) {
 
 /** A function from a message's key to its words, in which {name} becomes values.name. */
 export async function words(options) {
-  const english = new URL("../messages/en.json", import.meta.url);
-  const messages = options.messages ?? (await (await fetch(english)).json());
+  const english = () => fetch(new URL("../messages/en.json", import.meta.url));
+  const messages = options.messages ?? (await (await english()).json());
   return (key, values = {}) => messages[key].replace(/{(\w+)}/g, (_, name) => values[name]);
 }
 
