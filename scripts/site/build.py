@@ -28,6 +28,9 @@ def sphinx(builder: str, site: Path) -> None:
     folders = ["-d", str(site / "doctrees"), str(site / "source"), str(site / builder)]
     if code := main(options + folders):
         raise SystemExit(code)
+    for unused in ("_static/**/*.map", "_static/debug.css", "_static/skeleton.css"):
+        for file in (site / builder).glob(unused):
+            file.unlink()
 
 
 def node_packages() -> bool:
@@ -47,8 +50,9 @@ def index(html: Path) -> None:
     pagefind = HERE / "node_modules" / ".bin" / "pagefind"
     options = ["--site", str(html), "--exclude-selectors", ".headerlink,.cell_output,.katex-html"]
     subprocess.run([str(pagefind), *options, "--quiet"], check=True)
-    for file in (html / "pagefind").glob("pagefind*-ui.*"):
-        file.unlink()
+    for unused in ("pagefind*-ui.*", "pagefind-highlight.js"):
+        for file in (html / "pagefind").glob(unused):
+            file.unlink()
 
 
 def serve(html: Path, port: int) -> None:

@@ -27,7 +27,6 @@ repository = os.environ.get("REPOSITORY", "").rstrip("/")
 html_baseurl = os.environ.get("SITE_URL", "")
 
 nb_execution_mode = "off"  # the chapters are committed as executed
-nb_merge_streams = True
 myst_enable_extensions = ["dollarmath"]
 myst_all_links_external = True  # links.py resolves them
 suppress_warnings = ["myst.header"]  # a card's first heading is its own
@@ -38,6 +37,7 @@ html_math_renderer = "katex"
 html_static_path = [str(HERE / "static")]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
+html_favicon = str(HERE / "static" / "favicon.svg")
 html_copy_source = False
 html_show_copyright = False
 html_use_index = False

@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # The pages beside the chapters: a part's name in the navigation, and its pages.
-PARTS = {
+PARTS: dict[str, list[str]] = {
     "Look up": [
         "notebooks/GLOSSARY.md",
         "notebooks/STYLE.md",
@@ -39,6 +39,14 @@ PARTS = {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
     ],
+}
+NAMES = {  # in the navigation, where the page's own would not do
+    "notebooks/STYLE.md": "Notation and style",
+    "notebooks/README.md": "The article, part by part",
+    "notebooks/teaching/README.md": "Teaching this",
+    "notebooks/teaching/in_class.md": "In class",
+    "scripts/aws/README.md": "A GPU machine",
+    "notebooks/pictures/README.md": "Pictures by others",
 }
 MADE = "notebooks/got_wrong.md"
 WRONG = "> **What the article got wrong.**"
@@ -66,7 +74,7 @@ def front_page() -> str:
     """The README, and behind it the order of all pages, which the navigation shows."""
     text = (ROOT / "README.md").read_text("utf-8")
     for part, pages in {**chapters(), **PARTS}.items():
-        lines = "\n".join(map(document, pages))
+        lines = "\n".join(f"{NAMES[p]} <{document(p)}>" if p in NAMES else document(p) for p in pages)
         text += f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n{lines}\n```\n"
     return text
 

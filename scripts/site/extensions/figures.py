@@ -1,6 +1,6 @@
 """Figures: small files, a text alternative, a size, and a link to the picture alone.
 
-A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 70 % of that. A JPEG stays
+A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 80 % of that. A JPEG stays
 as it is, on the same condition. The original is not part of the site.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from docutils import nodes
 from PIL import Image
 
-SMALLER = 0.7  # a file with losses is taken where it needs less than this share
+SMALLER = 0.8  # a file with losses is taken where it needs less than this share
 TAG = re.compile(r"<img\b[^>]*>")
 EMBEDDED = re.compile(r'src="data:image/(?:png|jpeg|webp|gif);base64,([^"]+)"')
 

@@ -69,3 +69,15 @@ addEventListener("afterprint", () => {
     delete solution.dataset.printed;
   });
 });
+
+// What is wider than its place is moved by the arrow keys.
+const wide = "pre, .table-wrapper, .text_html, .formula";
+function focusable() {
+  document.querySelectorAll(`:is(${wide})`).forEach((box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  });
+}
+focusable();
+addEventListener("load", focusable);
+addEventListener("resize", focusable);
