@@ -66,15 +66,20 @@ def serve(html: Path, port: int) -> None:
             pass
 
 
+def pages(site: Path) -> None:
+    """Make the pages, and the search, of what is gathered in `site/source`."""
+    packages = node_packages()
+    sphinx("html", site)
+    if packages:
+        index(site / "html")
+
+
 def build(site: Path, epub: bool = False, pdf: bool = False) -> None:
     """Build the site into a folder, with what is asked for beside it."""
     import gather
 
-    packages = node_packages()
     gather.gather(site / "source")
-    sphinx("html", site)
-    if packages:
-        index(site / "html")
+    pages(site)
     if epub:
         sphinx("epub", site)
     if pdf:

@@ -97,7 +97,7 @@ def finish(app, page, template, context, doctree) -> None:
         lazy = ' loading="lazy"' if seen else ""
         seen.append(file)
         picture = f'{start} width="{width}" height="{height}"{lazy} decoding="async">'
-        return f'<a class="enlarge" href="{source[1]}">{picture}</a>'
+        return f'<a class="enlarge" href="{source[1]}" title="Enlarge">{picture}</a>'
 
     body = EMBEDDED.sub(extract, context.get("body", ""))
     context["body"] = body if app.builder.name == "epub" else TAG.sub(tag, body)

@@ -12,6 +12,7 @@ import re
 from docutils import nodes
 
 WRONG = "What the article got wrong."
+EMPTY = re.compile(r"<th[^>]*>(?:<p></p>)?</th>")
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
 
@@ -41,13 +42,14 @@ def name_sections(app, doctree: nodes.document) -> None:
             quote["classes"].append("wrong")
 
 
-def move_ids(app, page, template, context, doctree) -> None:
-    """Move the ids of sections to their headings."""
+def mend(app, page, template, context, doctree) -> None:
+    """Move the ids of sections to their headings; an empty head of a table is none."""
     if "body" in context:
-        context["body"] = HEADING.sub(r'<section>\n<h\2 id="\1">', context["body"])
+        body = HEADING.sub(r'<section>\n<h\2 id="\1">', context["body"])
+        context["body"] = EMPTY.sub("<td></td>", body)
 
 
 def setup(app):
     app.connect("doctree-read", name_sections, priority=100)  # before the tables of contents
-    app.connect("html-page-context", move_ids)
+    app.connect("html-page-context", mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
