@@ -83,9 +83,9 @@ def build(site: Path, epub: bool = False, pdf: bool = False) -> None:
     if epub:
         sphinx("epub", site)
     if pdf:
-        import pdf as printer
+        import printing
 
-        printer.write(site / "html", site / "pdf")
+        printing.write(site / "html", site / "pdf")
 
 
 def main() -> None:

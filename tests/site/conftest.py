@@ -24,7 +24,8 @@ sys.path.insert(1, str(SITE / "extensions"))
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """The folder of the build, and what it cost: one for all processes of the tests."""
-    shared = tmp_path_factory.getbasetemp()
+    shared = tmp_path_factory.getbasetemp()  
+    if os.environ.get("DBG"): shared = Path(os.environ["DBG"])
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
     folder, cost = shared / "site", shared / "site.json"
@@ -107,6 +108,8 @@ def visits(address, pages, tmp_path_factory):
     browser = chromium.start(tmp_path_factory.mktemp("profile"))
     browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
     browser.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+    browser.get("about:blank")
+    browser.get_log("performance")  # what the browser's first tab asked for
     found = {}
     for page in pages:
         resize(browser, 360)
@@ -118,11 +121,11 @@ def visits(address, pages, tmp_path_factory):
                 seen["requests"].append(message["params"]["request"]["url"])
             if message["method"] == "Network.dataReceived":
                 seen["bytes"] += message["params"]["dataLength"]
+        seen["shift"] = browser.execute_script("return window.shift")
         seen["said"] = [entry["message"] for entry in browser.get_log("browser")]
         for width in (320, 360, 768):
             resize(browser, width)
             wide = browser.execute_script("return document.documentElement.scrollWidth")
             seen["wide"][width] = wide
-        seen["shift"] = browser.execute_script("return window.shift")
     browser.quit()
     return found

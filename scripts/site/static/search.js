@@ -45,7 +45,7 @@ async function search(pagefind, words) {
 
 // Sphinx's search reads ?q= by itself as soon as its scripts are there.
 function sphinx() {
-  const names = ["doctools", "sphinx_highlight", "searchtools", "language_data", "../searchindex"];
+  const names = ["searchtools", "language_data", "../searchindex"];
   document.querySelector("#search-form").method = "get";
   for (const name of names) {
     const script = document.createElement("script");

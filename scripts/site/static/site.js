@@ -29,10 +29,11 @@ function enlarge(event) {
     else dialog.close();
   });
   dialog.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape") dialog.close();
     if (key === "+" || key === "-") dialog.classList.toggle("whole", key === "-");
   });
   dialog.classList.add("whole");
-  dialog.showModal(); // Esc closes it
+  dialog.showModal();
 }
 document.addEventListener("click", enlarge);
 
