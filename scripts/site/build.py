@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import http.server
+import os
 import shutil
 import subprocess
 import sys
@@ -19,10 +20,18 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 
+def committed() -> str:
+    """When the last commit was made, in seconds; 0 where that is not known."""
+    command = ["git", "log", "-1", "--format=%ct"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True) if shutil.which("git") else None
+    return done.stdout.strip() or "0" if done else "0"
+
+
 def sphinx(builder: str, site: Path) -> None:
     """Run one of Sphinx's builders over the gathered sources; a warning is an error."""
     from sphinx.cmd.build import main
 
+    os.environ.setdefault("SOURCE_DATE_EPOCH", committed())  # the e-book's date
     shutil.rmtree(site / builder, ignore_errors=True)
     options = ["-q", "-a", "-W", "--keep-going", "-j", "auto", "-b", builder, "-c", str(HERE)]
     folders = ["-d", str(site / "doctrees"), str(site / "source"), str(site / builder)]

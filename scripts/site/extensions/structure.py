@@ -12,6 +12,7 @@ import re
 from docutils import nodes
 
 WRONG = "What the article got wrong."
+SCOPED = re.compile(r"<style scoped>.*?</style>\s*", re.S)  # of pandas, which browsers ignore
 EMPTY = re.compile(r"<th[^>]*>(?:<p></p>)?</th>")
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
@@ -46,7 +47,7 @@ def mend(app, page, template, context, doctree) -> None:
     """Move the ids of sections to their headings; an empty head of a table is none."""
     if "body" in context:
         body = HEADING.sub(r'<section>\n<h\2 id="\1">', context["body"])
-        context["body"] = EMPTY.sub("<td></td>", body)
+        context["body"] = EMPTY.sub("<td></td>", SCOPED.sub("", body))
 
 
 def setup(app):
