@@ -42,7 +42,7 @@ def write(html: Path, folder: Path, only: str = "") -> None:
     browser = webdriver.Chrome(options=options, service=Service(driver))
     try:
         browser.set_script_timeout(120)
-        for page in sorted((html / "notebooks").glob("[0-9]*.html")):
+        for page in sorted((html.resolve() / "notebooks").glob("[0-9]*.html")):
             if only not in page.name:
                 continue
             browser.get(page.as_uri())
