@@ -37,6 +37,13 @@ def test_needs_scales_the_recorded_time_with_the_speed_of_the_machine(
     assert "about 10 min" in forecast.needs(record, "sample", 2, tmp_path)
 
 
+def test_needs_says_which_full_scale_takes_hours(record, tmp_path):
+    assert "minutes each" in forecast.needs(record, "full", 1, tmp_path)
+    hours = paths.NOTEBOOKS / f"{forecast.HOURS}.ipynb"
+    assert hours.exists()
+    assert "hours without a GPU" in forecast.needs([hours], "full", 1, tmp_path)
+
+
 def test_needs_says_memory_disk_and_what_is_drawn(record, monkeypatch, tmp_path):
     monkeypatch.setattr(forecast, "speed", lambda: 100.0)
     said = forecast.needs(record, "sample", 2, tmp_path / "missing")

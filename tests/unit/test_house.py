@@ -79,6 +79,12 @@ def test_tables_of_the_pages_are_those_of_the_records():
     assert {p for p in pages if "<!-- end of " in p.read_text("utf-8")} == set(tables.PAGES)
 
 
+def test_first_page_is_short():
+    text = re.sub(r"<!--.*?-->", "", (ROOT / "README.md").read_text())
+    text = re.sub(r"\]\([^)]*\)", "]", text)  # an address is no word
+    assert len([word for word in text.split() if re.search(r"\w", word)]) < 900
+
+
 def test_shipped_models_are_small_and_have_card_and_record():
     models = list((ROOT / "models").glob("*.keras"))
     assert models

@@ -1,11 +1,10 @@
-"""Diagrams of photos on their way into a network, and of how well it does: chapters 8 and 9."""
+"""Diagrams of photos on their way into a network: chapter 8."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from catdog.book.plots import CAT, DOG, INK, SOFT
 
@@ -82,33 +81,4 @@ def prefetch(prepare: float = 2, train: float = 3, batches: int = 4):
         axis.set(yticks=(0, 1), yticklabels=("train on batch", "make batch"), title=title)
     axes[1].set_xlabel("units of time")
     axes[1].set_xticks([])
-    return figure
-
-
-def error_rates(names, accuracies, intervals, highlight=(), limit: float | None = None):
-    """Error rates as points with their intervals, a row a name: further left is better.
-
-    Args:
-        accuracies, intervals: in parts of 1; an interval is that of the accuracy.
-        limit: where the axis ends; by default it holds all.
-    """
-    figure, axis = plt.subplots(figsize=(8, 0.38 * len(names) + 1))
-    for y, name, right, (low, high) in zip(
-        range(len(names))[::-1], names, accuracies, intervals, strict=True
-    ):
-        colour = DOG if name in highlight else CAT
-        axis.plot((100 - 100 * high, 100 - 100 * low), (y, y), color=colour, lw=2.5, alpha=0.5)
-        axis.plot(100 - 100 * right, y, "o", color=colour)
-        axis.annotate(
-            f"{100 - 100 * right:.1f} %",
-            (100 - 100 * low, y),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-        )
-    axis.set(yticks=np.arange(len(names))[::-1], yticklabels=names, xlabel="wrong, in %")
-    axis.set_xlim(0, limit or 112 - 112 * min(low for low, _ in intervals))
-    axis.set_ylim(-0.6, len(names) - 0.4)
-    axis.grid(axis="x", alpha=0.3)
     return figure

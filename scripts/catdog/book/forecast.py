@@ -17,6 +17,12 @@ RECORDS = {True: "run-bfloat16", False: "run-avx2"}  # does it compute in bfloat
 # as Kaggle has them, 3.3 decoded (20,000 of 80, 150 and 160 pixels), 0.3 features, 0.5 runs.
 DISK = {"sample": 0.3, "full": 5.0}
 DRAWINGS = 2000
+HOURS = "09_a_cnn_from_scratch"  # at full scale it trains both its recipes on all photos
+
+
+def _full(chapters: list[Path]) -> str:
+    """Say about how long chapters take on the real photos."""
+    return "hours without a GPU" if any(p.stem == HOURS for p in chapters) else "minutes each"
 
 
 def speed(seconds: float = 1.5) -> float:
@@ -77,7 +83,7 @@ def needs(chapters: list[Path], scale: str, jobs: int, folder: Path) -> str:
         seconds = work * record["matrix_gflops"] / here / min(resources.cores(), record["cores"])
         about = f"about {max(1, round(seconds / 60))} min on this machine ({here:.0f} GFLOP/s)"
     else:
-        about = "hours without a GPU" if scale == "full" else "time unknown"
+        about = _full(chapters) if scale == "full" else "time unknown"
     lines.append(f"To do:  {many}{at_once}, {about}")
     most = sorted((one["peak_memory_gb"] for one in known), reverse=True)[:jobs]
     memory = sum(most) or 2.0 * jobs

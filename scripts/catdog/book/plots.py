@@ -152,6 +152,36 @@ def validation_curves(runs: dict):
     return figure
 
 
+def error_rates(measured: dict[str, dict], highlight=(), log: bool = False):
+    """Error rates as points with their 95 % intervals, a row a name: further left is better.
+
+    Args:
+        measured: {name: {"accuracy", "interval"}}.
+        highlight: names of the rows in the second colour.
+        log: a logarithmic axis, for rates that differ by a factor of ten.
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.46 * len(measured) + 1.0))
+    y = np.arange(len(measured))[::-1]
+    for at, (name, row) in zip(y, measured.items(), strict=True):
+        colour, error = DOG if name in highlight else CAT, 1 - row["accuracy"]
+        low, high = (1 - end for end in reversed(row["interval"]))
+        axis.plot((low, high), (at, at), color=colour, lw=2.5, alpha=0.6)
+        axis.plot(error, at, "o", color=colour, ms=7)
+        digits = 1 if error >= 0.01 else 2
+        text = f"{100 * error:.{digits}f} %"
+        axis.text(error, at + 0.33, text, color=colour, ha="center", va="center", fontsize=9)
+    axis.set(yticks=y, yticklabels=list(measured), xlabel="error rate", ylim=(-0.5, len(y) - 0.3))
+    if log:
+        axis.set_xscale("log")
+        ticks = [t for t in (0.005, 0.01, 0.02, 0.05, 0.1) if axis.get_xlim()[1] >= t]
+        axis.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
+        axis.minorticks_off()
+    else:
+        axis.set_xlim(0, None)
+        axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:g} %")
+    return figure
+
+
 def confusion(matrix, labels=("cat", "dog")):
     """Counts and rates: rows the truth, columns the guess."""
     matrix = np.asarray(matrix)

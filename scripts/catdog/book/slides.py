@@ -16,7 +16,8 @@ import jinja2
 import nbformat
 
 from catdog import CatDogError
-from catdog.core import files
+from catdog.book import alternatives
+from catdog.core import files, paths
 
 SHOWN = 40  # words of prose that stand on a slide; of longer prose it is the first sentence
 CODE = 16  # lines of code that fit on a slide
@@ -69,7 +70,9 @@ def write(chapter: Path, folder: Path) -> Path:
     Raises:
         CatDogError: the packages that slides are made with are missing.
     """
-    slides = cut(nbformat.read(chapter, 4).cells)
+    notebook = nbformat.read(chapter, 4)
+    alternatives.give(notebook, paths.NOTEBOOKS / chapter.name)
+    slides = cut(notebook.cells)
     html = _converter()
     page = jinja2.Template(PAGE).render(
         title=slides[0].cells[0].source.splitlines()[0].lstrip("# "),

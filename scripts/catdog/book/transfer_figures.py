@@ -1,9 +1,8 @@
-"""The drawn pictures of chapters 10 and 11: a network without its top, what learns, error rates."""
+"""The drawn pictures of chapters 10 and 11: a network without its top, what learns."""
 
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.patches import Rectangle
 
 from catdog.book.plots import CAT, DOG, INK, SOFT
@@ -72,33 +71,4 @@ def what_learns(ways: dict[str, int | None], blocks: int = 16):
     _text(axis, 2.6, -len(ways) + 0.35, "orange: learns", DOG, ha="left", fontsize=10, va="top")
     axis.set(xlim=(-3.4, len(names) + 0.1), ylim=(-len(ways) - 0.1, 1.3))
     axis.axis("off")
-    return figure
-
-
-def error_rates(measured: dict[str, dict], highlight=(), log: bool = False):
-    """Error rates as points with their 95 % intervals, a row a name: further left is better.
-
-    Args:
-        measured: {name: {"accuracy", "interval"}}.
-        highlight: names of the rows in the second colour.
-        log: a logarithmic axis, for rates that differ by a factor of ten.
-    """
-    figure, axis = plt.subplots(figsize=(8, 0.46 * len(measured) + 1.0))
-    y = np.arange(len(measured))[::-1]
-    for at, (name, row) in zip(y, measured.items(), strict=True):
-        colour, error = DOG if name in highlight else CAT, 1 - row["accuracy"]
-        low, high = (1 - end for end in reversed(row["interval"]))
-        axis.plot((low, high), (at, at), color=colour, lw=2.5, alpha=0.6)
-        axis.plot(error, at, "o", color=colour, ms=7)
-        digits = 1 if error >= 0.01 else 2
-        _text(axis, error, at + 0.33, f"{100 * error:.{digits}f} %", colour)
-    axis.set(yticks=y, yticklabels=list(measured), xlabel="error rate", ylim=(-0.5, len(y) - 0.3))
-    if log:
-        axis.set_xscale("log")
-        ticks = [t for t in (0.005, 0.01, 0.02, 0.05, 0.1) if axis.get_xlim()[1] >= t]
-        axis.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
-        axis.minorticks_off()
-    else:
-        axis.set_xlim(0, None)
-        axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:g} %")
     return figure
