@@ -22,9 +22,10 @@ ROOT = HERE.parents[1]
 
 def committed() -> str:
     """When the last commit was made, in seconds; 0 where that is not known."""
+    if not shutil.which("git"):
+        return "0"
     command = ["git", "log", "-1", "--format=%ct"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True) if shutil.which("git") else None
-    return done.stdout.strip() or "0" if done else "0"
+    return subprocess.run(command, cwd=HERE, capture_output=True, text=True).stdout.strip() or "0"
 
 
 def sphinx(builder: str, site: Path) -> None:
@@ -44,10 +45,11 @@ def sphinx(builder: str, site: Path) -> None:
 
 def node_packages() -> bool:
     """Install KaTeX and Pagefind, unless they are there; say what is missing without them."""
-    if (HERE / "node_modules" / ".package-lock.json").exists():
+    lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return True
     npm = shutil.which("npm")
-    command = [str(npm), "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     if npm and subprocess.run(command, cwd=HERE, stdout=subprocess.DEVNULL).returncode == 0:
         return True
     print("Node or its packages are missing: formulas stay text, the search is Sphinx's own.")
@@ -98,7 +100,7 @@ def build(site: Path, epub: bool = False, pdf: bool = False) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "site")
     parser.add_argument("--serve", action="store_true", help="serve it afterwards")
     parser.add_argument("--port", type=int, default=8001)

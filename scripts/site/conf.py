@@ -15,7 +15,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
 
 project = "Cats, Dogs & Convolutions"
-version = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+version = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"][
+    "version"
+]
 copyright = "the authors, under CC BY 4.0 (the prose) and MIT (the code)"
 author = "the authors of Cats, Dogs & Convolutions"
 html_title = project

@@ -34,6 +34,7 @@ PARTS: dict[str, list[str]] = {
         "models/cat_dog_cnn.md",
         "scripts/benchmarks/README.md",
         "scripts/aws/README.md",
+        "scripts/site/README.md",
         "requirements/README.md",
         "notebooks/pictures/README.md",
         "CONTRIBUTING.md",
@@ -74,7 +75,9 @@ def front_page() -> str:
     """The README, and behind it the order of all pages, which the navigation shows."""
     text = (ROOT / "README.md").read_text("utf-8")
     for part, pages in {**chapters(), **PARTS}.items():
-        lines = "\n".join(f"{NAMES[p]} <{document(p)}>" if p in NAMES else document(p) for p in pages)
+        lines = "\n".join(
+            f"{NAMES[p]} <{document(p)}>" if p in NAMES else document(p) for p in pages
+        )
         text += f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n{lines}\n```\n"
     return text
 
@@ -88,7 +91,8 @@ def wrong_page() -> str:
     for name in [chapter for part in chapters().values() for chapter in part]:
         cells = json.loads((ROOT / name).read_text("utf-8"))["cells"]
         sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
-        section, quotes = "", []
+        section = ""
+        quotes: list[str] = []
         for source in sources:
             if heading := re.match(r"#+ (.+)", source):
                 section = heading[1]
@@ -97,7 +101,9 @@ def wrong_page() -> str:
                 place = f"{Path(name).name}#what-the-article-got-wrong{again}"
                 quotes.append(f"**[{section}]({place}).**" + quote.replace("\n>", "\n"))
         if quotes:
-            text += f"\n## {sources[0].splitlines()[0].lstrip('# ')}\n\n" + "\n\n".join(quotes) + "\n"
+            text += (
+                f"\n## {sources[0].splitlines()[0].lstrip('# ')}\n\n" + "\n\n".join(quotes) + "\n"
+            )
     return text
 
 

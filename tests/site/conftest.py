@@ -1,4 +1,4 @@
-"""One build of the web edition for all tests of a run, a server for it, and a visit to each page."""
+"""One build of the web edition for all tests of a run, its server, a visit to each page."""
 
 import functools
 import http.server
@@ -24,8 +24,7 @@ sys.path.insert(1, str(SITE / "extensions"))
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """The folder of the build, and what it cost: one for all processes of the tests."""
-    shared = tmp_path_factory.getbasetemp()  
-    if os.environ.get("DBG"): shared = Path(os.environ["DBG"])
+    shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
     folder, cost = shared / "site", shared / "site.json"

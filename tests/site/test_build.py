@@ -23,7 +23,9 @@ def test_build_is_cheap(built):
     assert built[1]["processor"] < 120  # two cores have 180 s in a minute and a half
 
 
-def test_building_again_gives_the_same_and_a_changed_chapter_changes_its_page_alone(built, tmp_path):
+def test_building_again_gives_the_same_and_a_changed_chapter_changes_its_page_alone(
+    built, tmp_path
+):
     folder, _ = built
     for part in ("source", "pictures"):
         shutil.copytree(folder / part, tmp_path / part)

@@ -1,4 +1,4 @@
-"""What is in the files of the web edition: pages, links, formulas, figures, nothing from outside."""
+"""What is in the files of the web edition: pages, links, formulas, figures, solutions."""
 
 import gzip
 import json
@@ -77,7 +77,9 @@ def test_every_link_leads_somewhere(pages, html):
     # and these are all of them: a chapter's own links are on its page
     for name in CHAPTERS:
         wanted = re.findall(r"\]\(([^)\s]+\.(?:ipynb|md)[^)\s]*)\)", "\n".join(sources(name)))
-        shown = {resolve(page_of(name), a["href"])[0] for a in pages[page_of(name)].select("a[href]")}
+        shown = {
+            resolve(page_of(name), a["href"])[0] for a in pages[page_of(name)].select("a[href]")
+        }
         for uri in wanted:
             file = resolve(name, uri)[0]
             assert page_of(file) in shown or page_of(file) not in pages
@@ -107,7 +109,9 @@ def test_every_formula_is_set(pages, searchable):
     for name in CHAPTERS:
         page = pages[page_of(name)]
         text = re.sub(r"```.*?```|`[^`]*`", "", "\n".join(sources(name)), flags=re.S)
-        wanted = len(re.findall(r"\$\$.+?\$\$|(?<![\\$\w])\$(?! )[^$\n]+?(?<! )\$(?!\d)", text, re.S))
+        wanted = len(
+            re.findall(r"\$\$.+?\$\$|(?<![\\$\w])\$(?! )[^$\n]+?(?<! )\$(?!\d)", text, re.S)
+        )
         assert len(page.select("span.katex")) == wanted, name
         assert not page.select(".katex-error, .math, script[type^=math]")
         total += wanted
@@ -163,7 +167,10 @@ def test_solutions_are_closed(pages):
 def test_what_the_article_got_wrong_is_an_index(pages):
     index = pages["notebooks/got_wrong.html"]
     quotes = {name: "\n".join(sources(name)).count(gather.WRONG) for name in CHAPTERS}
-    links = [resolve("notebooks/got_wrong.html", a["href"]) for a in index.select("article p > strong > a")]
+    links = [
+        resolve("notebooks/got_wrong.html", a["href"])
+        for a in index.select("article p > strong > a")
+    ]
     links = [(page, place) for page, place in links if place.startswith("what-the-article")]
     assert len(set(links)) == sum(quotes.values()) > 10
     for page, place in links:
@@ -183,7 +190,9 @@ def test_chapter_opens_elsewhere(pages):
     assert not pages["notebooks/GLOSSARY.html"].select(".launch")
 
 
-@pytest.mark.parametrize("repository, address", [("", None), ("https://x.org/y", "https://x.org/y/")])
+@pytest.mark.parametrize(
+    "repository, address", [("", None), ("https://x.org/y", "https://x.org/y/")]
+)
 def test_link_to_another_file_leads_to_the_repository_or_stays_text(repository, address):
     from types import SimpleNamespace
 

@@ -8,7 +8,6 @@ import pytest
 from conftest import SITE, WATCH, media, resize
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from test_pages import CHAPTERS, page_of
 
 CHAPTER = "notebooks/04_convolution_by_hand.html"
 KINDS = ["index.html", CHAPTER, "notebooks/09_a_cnn_from_scratch.html", "notebooks/GLOSSARY.html"]
@@ -88,7 +87,9 @@ QUERIES = {
     "max pooling": "Max pooling",
     "AlexNet": "AlexNet",
 }
-FOUND = "return [...document.querySelectorAll('#found a')].map((link) => [link.textContent, link.href])"
+FOUND = (
+    "return [...document.querySelectorAll('#found a')].map((link) => [link.textContent, link.href])"
+)
 
 
 def test_search_finds_the_section(browser, address, searchable):
@@ -143,7 +144,9 @@ def test_pages_can_be_used_with_a_screen_reader(browser, address, scheme):
     if not AXE.exists():
         pytest.skip("axe-core is not installed: npm ci in scripts/site")
     media(browser, scheme=scheme)
-    run = "axe.run({resultTypes: ['violations']}).then(({violations}) => arguments[0](violations.map("
+    run = (
+        "axe.run({resultTypes: ['violations']}).then(({violations}) => arguments[0](violations.map("
+    )
     run += "({id, nodes}) => [id, nodes[0].html.slice(0, 200)])), (e) => arguments[0](String(e)))"
     for page in [*KINDS, "search.html?q=padding"]:
         browser.get(f"{address}/{page}")
@@ -174,10 +177,13 @@ def test_on_paper_lines_are_whole_and_nothing_lies_over_the_text(browser, addres
         resize(browser, 680)
         media(browser, "print")
         cut = "return [...document.querySelectorAll('article pre')].filter("
-        assert not browser.execute_script(cut + "(pre) => pre.scrollWidth > pre.clientWidth + 1).length")
+        assert not browser.execute_script(
+            cut + "(pre) => pre.scrollWidth > pre.clientWidth + 1).length"
+        )
         over = (
             "return [...document.querySelectorAll('body *')].filter((one) => one.getClientRects()"
-            ".length && ['fixed', 'sticky'].includes(getComputedStyle(one).position)).map((one) => one.className)"
+            ".length && ['fixed', 'sticky'].includes(getComputedStyle(one).position))"
+            ".map((one) => one.className)"
         )
         assert not browser.execute_script(over)
         media(browser)
@@ -222,7 +228,9 @@ def test_offline_copy_is_read_from_its_files(browser, html):
     browser.get((html / "search.html").as_uri() + "?q=dilation")
     wait(browser, "return document.querySelectorAll('#search-results li a').length > 1")
     browser.find_element(By.CSS_SELECTOR, "#search-results li a").click()
-    wait(browser, "return document.querySelector('article h1') && !location.href.includes('search')")
+    wait(
+        browser, "return document.querySelector('article h1') && !location.href.includes('search')"
+    )
     assert not [e["message"] for e in browser.get_log("browser")]
 
 
@@ -252,7 +260,9 @@ def test_live_figure_is_loaded_when_it_comes_near(browser, html, address):
     module, page = folder / "test-figure.js", html / "test-live.html"
     module.write_text("export const mount = (root, { n }) => (root.textContent = `n is ${n}`);")
     box = '<div data-live="test-figure" data-options=\'{"n": 3}\'><img alt="static"></div>'
-    page.write_text(f'{box}<p style="height:5000px"></p>{box}<script src="_static/site.js"></script>')
+    page.write_text(
+        f'{box}<p style="height:5000px"></p>{box}<script src="_static/site.js"></script>'
+    )
     try:
         browser.get(f"{address}/{page.name}")
         texts = "[...document.querySelectorAll('[data-live]')].map((one) => one.textContent)"

@@ -23,7 +23,9 @@ class EBook(Epub3Builder):
             return item[0].replace(" />", ' properties="mathml" />') if has else item[0]
 
         text = path.read_text("utf-8")
-        path.write_text(re.sub(r'<item id="epub-\d+" href="([^"]+)"[^>]* />', declared, text), "utf-8")
+        path.write_text(
+            re.sub(r'<item id="epub-\d+" href="([^"]+)"[^>]* />', declared, text), "utf-8"
+        )
 
 
 def spare_styles(app, page, template, context, doctree) -> None:

@@ -26,7 +26,7 @@ EMBEDDED = re.compile(r'src="data:image/(?:png|jpeg|webp|gif);base64,([^"]+)"')
 
 def compressed(content: bytes) -> tuple[bytes, str]:
     """The smallest file of a picture that looks the same, and how its name ends."""
-    picture = Image.open(io.BytesIO(content))
+    picture: Image.Image = Image.open(io.BytesIO(content))
     kind = picture.format
     if kind not in ("PNG", "JPEG"):
         return content, f".{str(kind).lower()}"
@@ -54,7 +54,7 @@ def keep(app, content: bytes) -> Path:
         return made
     small, end = compressed(content)
     folder.mkdir(exist_ok=True)
-    part = folder / f".{name}{end}.part"
+    part = folder / f".{name}.{os.getpid()}{end}"
     part.write_bytes(small)
     return part.replace(folder / f"{name}{end}")
 
@@ -78,7 +78,7 @@ def finish(app, page, template, context, doctree) -> None:
     """
     up = "../" * page.count("/")
     files = {name: Path(app.srcdir, uri.lstrip("/")) for uri, name in app.builder.images.items()}
-    seen = []
+    seen: list[Path] = []
 
     def extract(found: re.Match[str]) -> str:
         made = keep(app, base64.b64decode(found[1]))

@@ -18,7 +18,7 @@ HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
 
 def slug(title: str) -> str:
-    """The name that GitHub gives to a heading. Jupyter's, in which spaces are hyphens, gives it too."""
+    """The name that GitHub gives to a heading, made from the heading or from Jupyter's name."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
