@@ -117,7 +117,7 @@ def drawings(out: Path, n: int = 800, held: int = 160) -> None:
     write_json(out / "animals.json", {"n": n, "held": held, "columns": COLUMNS, "side": SIDE})
 
 
-def main(out: str) -> None:
+def main(out: str | Path) -> None:
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     network(folder)

@@ -3,9 +3,9 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import assets
 import numpy as np
 import pytest
 import skimage.data
@@ -14,18 +14,7 @@ from catdog.core import paths
 from catdog.data import imaging
 from catdog.evaluation import ood
 
-SITE = paths.ROOT / "scripts/site"
-LIB = SITE / "live/lib"
-
-
-@pytest.fixture(scope="session")
-def assets():
-    """The module that writes what the figures load."""
-    sys.path.insert(0, str(SITE))
-    import assets
-
-    yield assets
-    sys.path.remove(str(SITE))
+LIB = paths.ROOT / "scripts/site/live/lib"
 
 
 def node(code: str, folder: Path) -> dict:
@@ -38,9 +27,8 @@ def node(code: str, folder: Path) -> dict:
         const floats = (name) => new Float32Array(bytes(name));
         const say = (found) => process.stdout.write(JSON.stringify(found));
     """
-    for name in ("network", "photo", "known", "training"):
-        if (LIB / f"{name}.js").exists():
-            head += f'import * as {name} from "{(LIB / name).as_uri()}.js";\n'
+    for name in ("network", "known", "training"):
+        head += f'import * as {name} from "{(LIB / name).as_uri()}.js";\n'
     command = ["node", "--input-type=module", "-e", head + code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -48,7 +36,7 @@ def node(code: str, folder: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def network(assets, tmp_path_factory):
+def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("network")
     assets.network(folder)
     return folder

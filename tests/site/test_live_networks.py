@@ -4,9 +4,9 @@ import functools
 import http.server
 import json
 import shutil
-import sys
 import threading
 
+import assets
 import cv2
 import numpy as np
 import pytest
@@ -34,16 +34,12 @@ window.figure = mount(document.querySelector("[data-live]"));
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The figures with all that they load, and a page for each."""
-    sys.path.insert(0, str(SITE))
-    import assets
-
     made = tmp_path_factory.mktemp("live")
     shutil.copytree(SITE / "live", made / "live")
     assets.main(made / "live/assets")
     for name in ("inside-network", "cat-or-dog", "train-here"):
         (made / f"{name}.html").write_text(PAGE.replace("NAME", name), "utf-8")
-    yield made
-    sys.path.remove(str(SITE))
+    return made
 
 
 class Strict(http.server.SimpleHTTPRequestHandler):
@@ -232,8 +228,6 @@ def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(browser, figur
 
 
 def test_train_here_learns_pauses_and_begins_anew(browser, figure, folder):
-    import assets
-
     assets.drawings(folder / "live/assets", n=80, held=40)
     wait = figure("train-here", 320)
     wait("document.querySelector('.live-drawings')")

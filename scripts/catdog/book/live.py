@@ -29,7 +29,9 @@ NEEDS_MORE = re.compile(
 )
 COMMENT = re.compile(r"^\s*(?://.*|/\*\*(?s:.*?)\*/)\n|\s+// [^\"'`\n]*$", re.M)
 RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
-OUTPUT = re.compile(r'<div class="live-figure" data-live="([a-z-]+)".*?(<script type="module">.*)', re.S)
+OUTPUT = re.compile(
+    r'<div class="live-figure" data-live="([a-z-]+)".*?(<script type="module">.*)', re.S
+)
 
 
 def names() -> list[str]:
@@ -81,11 +83,15 @@ def _styles(code: str) -> str:
 def script(name: str) -> str:
     """Return one inline script that fills each box of this figure on the page.
 
+    It is "" for a figure that needs other files, weights say: it lives in the web edition.
+
     Raises:
-        CatDogError: there is no such figure, or it needs other files, too.
+        CatDogError: there is no such figure.
     """
     if name not in names():
         raise CatDogError(f"There is no live figure {name!r}. Choose one of: {', '.join(names())}.")
+    if "assets(" in (FOLDER / f"{name}.js").read_text("utf-8"):
+        return ""
     modules: dict[Path, str] = {}
     _modules(FOLDER / f"{name}.js", modules)
     code = "".join(f"const m{i} = {text}\n" for i, text in enumerate(modules.values()))
@@ -145,8 +151,9 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
     Raises:
         CatDogError: there is no such figure, or the picture has no words or is too large.
     """
-    script(name)  # an error comes now, not when the notebook shows it
-    inside = "<p>Live in JupyterLab and in the web edition.</p>"
+    # an error comes now, not when the notebook shows it
+    where = "JupyterLab and in the web edition" if script(name) else "the web edition (make site)"
+    inside = note = f"<p>Live in {where}.</p>"
     if picture is not None:
         if not alt:
             raise CatDogError(f"Say what the picture of {name!r} shows: alt='…'.")
@@ -158,6 +165,8 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
             )
         source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
         inside = f'<img alt="{html.escape(alt)}" src="{source}">'
+        if not script(name):
+            inside += note
     said = html.escape(json.dumps(options, ensure_ascii=False))
     box = f'<div class="live-figure" data-live="{name}" data-options="{said}">{inside}</div>\n'
     return Figure(name, box)
