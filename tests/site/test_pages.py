@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import gather
 import pytest
 import yaml
-from conftest import ROOT
+from sites import ROOT
 
 CHAPTERS = [name for part in gather.chapters().values() for name in part]
 
