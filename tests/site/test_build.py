@@ -108,7 +108,7 @@ def test_without_node_formulas_stay_text_and_the_search_is_sphinx_s(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     (source / "index.md").write_text("# Title\n\nIt is $x^2 < y$.\n")
-    done = pages(tmp_path, {"PATH": str(tmp_path)})
+    done = pages(tmp_path, {**os.environ, "PATH": str(tmp_path)})
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == [
         "Node or its packages are missing: formulas stay text, the search is Sphinx's own."
@@ -116,3 +116,32 @@ def test_without_node_formulas_stay_text_and_the_search_is_sphinx_s(tmp_path):
     page = (tmp_path / "html" / "index.html").read_text("utf-8")
     assert '<code class="math">x^2 &lt; y</code>' in page
     assert not (tmp_path / "html" / "pagefind").exists()
+
+
+def test_picture_of_a_live_figure_becomes_a_file_and_no_link(tmp_path):
+    import base64
+    import io
+    from types import SimpleNamespace
+
+    import figures
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (30, 20), "teal").save(file, "PNG")
+    drawn = tmp_path / "drawn.png"
+    drawn.write_bytes(file.getvalue())
+    builder = SimpleNamespace(name="html", images={"drawn.png": "drawn.png"})
+    app = SimpleNamespace(srcdir=tmp_path, outdir=tmp_path / "out", builder=builder)
+    app.outdir.mkdir()
+    embedded = (
+        f'<img alt="a" src="data:image/png;base64,{base64.b64encode(drawn.read_bytes()).decode()}">'
+    )
+    context = {
+        "body": f'<div data-live="x">{embedded}</div><img alt="b" src="../_images/drawn.png" />'
+    }
+    figures.finish(app, "notebooks/01", None, context, None)
+    live, plain = context["body"].split("</div>")
+    assert 'width="30" height="20"' in live and "<a" not in live and "base64" not in live
+    assert plain.startswith('<a class="enlarge" href="../_images/drawn.png"') and "lazy" in plain
+    (name,) = [path.name for path in (app.outdir / "_images").iterdir()]
+    assert f'src="../_images/{name}"' in live
