@@ -27,7 +27,8 @@ class Figure {
     const middle = part(stage, say("sliding-window.kernel"));
     this.weights = table(middle.box, say("sliding-window.kernel-edit"), "input");
     const name = say("sliding-window.products");
-    this.products = make(part(stage, name).box, "div", { class: "live-products", "aria-label": name, role: "group" });
+    make(middle.box, "div", { class: "live-name live-under" }, name);
+    this.products = make(middle.box, "div", { class: "live-products", "aria-label": name, role: "group" });
     this.output = this.#table(stage, "result");
     this.sum = make(own, "p", { class: "live-sum", role: "status" });
     this.#kernelInputs();
