@@ -46,7 +46,8 @@ def sphinx(builder: str, site: Path) -> None:
 def node_packages() -> bool:
     """Install KaTeX and Pagefind, unless they are there; say what is missing without them."""
     lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+    current = installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
+    if shutil.which("node") and current:
         return True
     npm = shutil.which("npm")
     command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]

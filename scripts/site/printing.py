@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 from pathlib import Path
 
+# A link to another page leads to the site, or nowhere: never to a file of this machine.
 READY = """
-const done = arguments[0];
+const [root, site, done] = arguments;
+for (const link of document.querySelectorAll("a[href]")) {
+  const [page] = location.href.split("#");
+  if (!link.href.startsWith("file:") || link.href.startsWith(`${page}#`)) continue;
+  if (site && !link.matches(".enlarge")) link.href = link.href.replace(root, site);
+  else link.removeAttribute("href");
+}
 const pictures = [...document.querySelectorAll("article img")];
 for (const picture of pictures) picture.loading = "eager";
 Promise.all([document.fonts.ready, ...pictures.map((picture) => picture.decode())])
@@ -27,6 +35,7 @@ PAPER = {  # A4, in inches
 
 def write(html: Path, folder: Path, only: str = "") -> None:
     """Print the chapters, or those whose names contain `only`, of a built site into a folder."""
+    root, site = f"{html.resolve().as_uri()}/", os.environ.get("SITE_URL", "")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -46,7 +55,7 @@ def write(html: Path, folder: Path, only: str = "") -> None:
             if only not in page.name:
                 continue
             browser.get(page.as_uri())
-            if error := browser.execute_async_script(READY):
+            if error := browser.execute_async_script(READY, root, site):
                 raise SystemExit(f"{page.name} cannot be printed: {error}")
             printed = browser.execute_cdp_cmd("Page.printToPDF", PAPER)
             (folder / f"{page.stem}.pdf").write_bytes(base64.b64decode(printed["data"]))

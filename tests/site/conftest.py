@@ -8,17 +8,12 @@ import resource
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import chromium
 import pytest
 from bs4 import BeautifulSoup
 from filelock import FileLock
-
-ROOT = Path(__file__).parents[2]
-SITE = ROOT / "scripts" / "site"
-sys.path.insert(0, str(SITE))
-sys.path.insert(1, str(SITE / "extensions"))
+from sites import SITE, WATCH, resize
 
 
 @pytest.fixture(scope="session")
@@ -83,43 +78,27 @@ def address(html):
         server.shutdown()
 
 
-def resize(browser, width, height=800):
-    settings = dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 800)
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", settings)
-
-
-def media(browser, kind="", scheme="light"):
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": features})
-
-
-WATCH = """
-window.shift = 0;
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) window.shift += entry.value;
-}).observe({ type: "layout-shift", buffered: true });
-"""
-
-
 @pytest.fixture(scope="session")
-def visits(address, pages, tmp_path_factory):
+def visits(address, html, pages, tmp_path_factory):
     """Page → what opening it asked for, weighed, moved and said, and how wide it is on phones."""
     browser = chromium.start(tmp_path_factory.mktemp("profile"))
     browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
     browser.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
     browser.get("about:blank")
-    browser.get_log("performance")  # what the browser's first tab asked for
     found = {}
     for page in pages:
         resize(browser, 360)
         browser.get(f"{address}/{page}")
-        seen = found[page] = {"requests": [], "bytes": 0, "wide": {}}
+        seen = found[page] = {"requests": [], "wide": {}}
         for entry in browser.get_log("performance"):
             message = json.loads(entry["message"])["message"]
+            asked = message["params"]
             if message["method"] == "Network.requestWillBeSent":
-                seen["requests"].append(message["params"]["request"]["url"])
-            if message["method"] == "Network.dataReceived":
-                seen["bytes"] += message["params"]["dataLength"]
+                if asked["documentURL"] == f"{address}/{page}":  # not of the page before
+                    seen["requests"].append(asked["request"]["url"])
+        own = {url.split("?")[0].removeprefix(address) for url in seen["requests"]}
+        files = [html / path.lstrip("/") for path in own if path.startswith("/")]
+        seen["bytes"] = sum(file.stat().st_size for file in files)
         seen["shift"] = browser.execute_script("return window.shift")
         seen["said"] = [entry["message"] for entry in browser.get_log("browser")]
         for width in (320, 360, 768):

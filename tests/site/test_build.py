@@ -1,6 +1,7 @@
 """The build of the web edition: cheap, the same again, and a change stays where it is made."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import gather
 import numpy as np
 import pytest
-from conftest import SITE
+from sites import SITE
 
 CHANGED = "notebooks/05_building_blocks"
 
@@ -17,6 +18,14 @@ def contents(html):
     """Path → bytes of all files that a reader gets, but for those of the search."""
     files = {f.relative_to(html).as_posix(): f.read_bytes() for f in html.rglob("*") if f.is_file()}
     return {name: blob for name, blob in files.items() if not name.startswith("pagefind/")}
+
+
+def pages(site, settings):
+    """Make the pages of what is gathered in a folder, in a program of its own."""
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import build, pathlib; "
+    code += "build.pages(pathlib.Path(sys.argv[2]))"
+    command = [sys.executable, "-c", code, str(SITE), str(site)]
+    return subprocess.run(command, capture_output=True, text=True, env=settings)
 
 
 def test_build_is_cheap(built):
@@ -34,10 +43,8 @@ def test_building_again_gives_the_same_and_a_changed_chapter_changes_its_page_al
     notebook = json.loads(text)
     notebook["cells"][-1]["source"] = ["A word more. ", *notebook["cells"][-1]["source"]]
     path.write_text(json.dumps(notebook), "utf-8")
-    code = f"import sys; sys.path.insert(0, {str(SITE)!r}); import build, pathlib; "
-    code += f"build.pages(pathlib.Path({str(tmp_path)!r}))"
-    settings = {"REPOSITORY": "https://github.com/reader/series", "PATH": "/usr/bin:/bin"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=settings)
+    done = pages(tmp_path, {**os.environ, "REPOSITORY": "https://github.com/reader/series"})
+    assert done.returncode == 0, done.stderr[-2000:]
     before, after = contents(folder / "html"), contents(tmp_path / "html")
     assert before.keys() == after.keys()
     different = {name for name in before if before[name] != after[name]}
@@ -101,12 +108,7 @@ def test_without_node_formulas_stay_text_and_the_search_is_sphinx_s(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     (source / "index.md").write_text("# Title\n\nIt is $x^2 < y$.\n")
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import build, pathlib; build.HERE = "
-    code += "pathlib.Path(sys.argv[2]); build.pages(pathlib.Path(sys.argv[3]))"
-    copied = tmp_path / "scripts"
-    shutil.copytree(SITE, copied, ignore=shutil.ignore_patterns("node_modules"))
-    command = [sys.executable, "-c", code, str(SITE), str(copied), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": str(tmp_path)})
+    done = pages(tmp_path, {**os.environ, "PATH": str(tmp_path)})
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == [
         "Node or its packages are missing: formulas stay text, the search is Sphinx's own."
@@ -114,3 +116,32 @@ def test_without_node_formulas_stay_text_and_the_search_is_sphinx_s(tmp_path):
     page = (tmp_path / "html" / "index.html").read_text("utf-8")
     assert '<code class="math">x^2 &lt; y</code>' in page
     assert not (tmp_path / "html" / "pagefind").exists()
+
+
+def test_picture_of_a_live_figure_becomes_a_file_and_no_link(tmp_path):
+    import base64
+    import io
+    from types import SimpleNamespace
+
+    import figures
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (30, 20), "teal").save(file, "PNG")
+    drawn = tmp_path / "drawn.png"
+    drawn.write_bytes(file.getvalue())
+    builder = SimpleNamespace(name="html", images={"drawn.png": "drawn.png"})
+    app = SimpleNamespace(srcdir=tmp_path, outdir=tmp_path / "out", builder=builder)
+    app.outdir.mkdir()
+    embedded = (
+        f'<img alt="a" src="data:image/png;base64,{base64.b64encode(drawn.read_bytes()).decode()}">'
+    )
+    context = {
+        "body": f'<div data-live="x">{embedded}</div><img alt="b" src="../_images/drawn.png" />'
+    }
+    figures.finish(app, "notebooks/01", None, context, None)
+    live, plain = context["body"].split("</div>")
+    assert 'width="30" height="20"' in live and "<a" not in live and "base64" not in live
+    assert plain.startswith('<a class="enlarge" href="../_images/drawn.png"') and "lazy" in plain
+    (name,) = [path.name for path in (app.outdir / "_images").iterdir()]
+    assert f'src="../_images/{name}"' in live

@@ -79,10 +79,12 @@ def finish(app, page, template, context, doctree) -> None:
     up = "../" * page.count("/")
     files = {name: Path(app.srcdir, uri.lstrip("/")) for uri, name in app.builder.images.items()}
     seen: list[Path] = []
+    live: set[str] = set()  # pictures of live figures, which are no links
 
     def extract(found: re.Match[str]) -> str:
         made = keep(app, base64.b64decode(found[1]))
         files[made.name] = made
+        live.add(made.name)
         Path(app.outdir, "_images").mkdir(exist_ok=True)
         shutil.copyfile(made, Path(app.outdir, "_images", made.name))
         return f'src="{up}_images/{made.name}"'
@@ -97,7 +99,8 @@ def finish(app, page, template, context, doctree) -> None:
         lazy = ' loading="lazy"' if seen else ""
         seen.append(file)
         picture = f'{start} width="{width}" height="{height}"{lazy} decoding="async">'
-        return f'<a class="enlarge" href="{source[1]}" title="Enlarge">{picture}</a>'
+        link = f'<a class="enlarge" href="{source[1]}" title="Enlarge">'
+        return picture if file.name in live else f"{link}{picture}</a>"
 
     body = EMBEDDED.sub(extract, context.get("body", ""))
     context["body"] = body if app.builder.name == "epub" else TAG.sub(tag, body)
