@@ -21,7 +21,8 @@ from PIL import Image
 
 from catdog import CatDogError
 from catdog.core import files, paths
-from catdog.data import imaging, synthetic
+from catdog.data import animals, backgrounds, imaging
+from catdog.data.drawing import Canvas
 from catdog.evaluation import ood
 
 CNN = paths.MODELS / "cat_dog_cnn.keras"
@@ -29,7 +30,7 @@ CLASSIFIER = paths.MODELS / "cat_dog_efficientnet.onnx"
 HALVED = 100_000  # an array of more values is written in float16
 RUNTIME = Path(__file__).parent / "node_modules" / "onnxruntime-web" / "dist"
 RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-DRAWINGS, COLUMNS, SIDE = 400, 20, 32  # drawn animals, how many in a row, and how large each is
+COLUMNS, SIDE = 40, 32  # drawn animals in a row, and how large each is
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -98,16 +99,25 @@ def classifier(out: Path, model: Path = CLASSIFIER) -> None:
     write_json(out / "classifier.json", {"known": known, "files": listed})
 
 
-def drawings(out: Path) -> None:
-    """Write drawn animals, cat and dog in turn, side by side in one picture: `animals.png`."""
-    labels = ("cat", "dog")
-    small = [imaging.resize(synthetic.draw(labels[i % 2], i // 2), SIDE) for i in range(DRAWINGS)]
-    rows = [np.hstack(small[at : at + COLUMNS]) for at in range(0, DRAWINGS, COLUMNS)]
-    Image.fromarray(np.vstack(rows)).save(out / "animals.png", optimize=True)
-    write_json(out / "animals.json", {"n": DRAWINGS, "columns": COLUMNS, "side": SIDE})
+def drawing(number: int) -> np.ndarray:
+    """Draw a cat, or a dog where the number is odd, before a plain cloth: uint8 (SIDE, SIDE, 3)."""
+    rng = np.random.default_rng(number)
+    canvas = Canvas(3 * SIDE, 3 * SIDE)
+    backgrounds.studio(canvas, rng, 0.5)
+    animals.draw(canvas, rng, cat=number % 2 == 0)
+    return imaging.resize(np.clip(canvas.pixels, 0, 255).astype(np.uint8), SIDE)
 
 
-def main(out: str) -> None:
+def drawings(out: Path, n: int = 800, held: int = 160) -> None:
+    """Write drawn animals side by side in one picture, `animals.jpg`; the first are held out."""
+    small = [drawing(number) for number in range(n)]
+    rows = [np.hstack(small[at : at + COLUMNS]) for at in range(0, n, COLUMNS)]
+    sheet = Image.fromarray(np.vstack(rows))
+    sheet.save(out / "animals.jpg", quality=85, subsampling="4:4:4", optimize=True)
+    write_json(out / "animals.json", {"n": n, "held": held, "columns": COLUMNS, "side": SIDE})
+
+
+def main(out: str | Path) -> None:
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     network(folder)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import http.server
+import os
 import shutil
 import subprocess
 import sys
@@ -19,23 +20,36 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 
+def committed() -> str:
+    """When the last commit was made, in seconds; 0 where that is not known."""
+    if not shutil.which("git"):
+        return "0"
+    command = ["git", "log", "-1", "--format=%ct"]
+    return subprocess.run(command, cwd=HERE, capture_output=True, text=True).stdout.strip() or "0"
+
+
 def sphinx(builder: str, site: Path) -> None:
     """Run one of Sphinx's builders over the gathered sources; a warning is an error."""
     from sphinx.cmd.build import main
 
+    os.environ.setdefault("SOURCE_DATE_EPOCH", committed())  # the e-book's date
     shutil.rmtree(site / builder, ignore_errors=True)
     options = ["-q", "-a", "-W", "--keep-going", "-j", "auto", "-b", builder, "-c", str(HERE)]
     folders = ["-d", str(site / "doctrees"), str(site / "source"), str(site / builder)]
     if code := main(options + folders):
         raise SystemExit(code)
+    for unused in ("_static/**/*.map", "_static/debug.css", "_static/skeleton.css"):
+        for file in (site / builder).glob(unused):
+            file.unlink()
 
 
 def node_packages() -> bool:
     """Install KaTeX and Pagefind, unless they are there; say what is missing without them."""
-    if (HERE / "node_modules" / ".package-lock.json").exists():
+    lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return True
     npm = shutil.which("npm")
-    command = [str(npm), "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     if npm and subprocess.run(command, cwd=HERE, stdout=subprocess.DEVNULL).returncode == 0:
         return True
     print("Node or its packages are missing: formulas stay text, the search is Sphinx's own.")
@@ -47,8 +61,9 @@ def index(html: Path) -> None:
     pagefind = HERE / "node_modules" / ".bin" / "pagefind"
     options = ["--site", str(html), "--exclude-selectors", ".headerlink,.cell_output,.katex-html"]
     subprocess.run([str(pagefind), *options, "--quiet"], check=True)
-    for file in (html / "pagefind").glob("pagefind*-ui.*"):
-        file.unlink()
+    for unused in ("pagefind*-ui.*", "pagefind-highlight.js"):
+        for file in (html / "pagefind").glob(unused):
+            file.unlink()
 
 
 def serve(html: Path, port: int) -> None:
@@ -62,25 +77,30 @@ def serve(html: Path, port: int) -> None:
             pass
 
 
+def pages(site: Path) -> None:
+    """Make the pages, and the search, of what is gathered in `site/source`."""
+    packages = node_packages()
+    sphinx("html", site)
+    if packages:
+        index(site / "html")
+
+
 def build(site: Path, epub: bool = False, pdf: bool = False) -> None:
     """Build the site into a folder, with what is asked for beside it."""
     import gather
 
-    packages = node_packages()
     gather.gather(site / "source")
-    sphinx("html", site)
-    if packages:
-        index(site / "html")
+    pages(site)
     if epub:
         sphinx("epub", site)
     if pdf:
-        import pdf as printer
+        import printing
 
-        printer.write(site / "html", site / "pdf")
+        printing.write(site / "html", site / "pdf")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "site")
     parser.add_argument("--serve", action="store_true", help="serve it afterwards")
     parser.add_argument("--port", type=int, default=8001)

@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # The pages beside the chapters: a part's name in the navigation, and its pages.
-PARTS = {
+PARTS: dict[str, list[str]] = {
     "Look up": [
         "notebooks/GLOSSARY.md",
         "notebooks/STYLE.md",
@@ -34,11 +34,20 @@ PARTS = {
         "models/cat_dog_cnn.md",
         "scripts/benchmarks/README.md",
         "scripts/aws/README.md",
+        "scripts/site/README.md",
         "requirements/README.md",
         "notebooks/pictures/README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
     ],
+}
+NAMES = {  # in the navigation, where the page's own would not do
+    "notebooks/STYLE.md": "Notation and style",
+    "notebooks/README.md": "The article, part by part",
+    "notebooks/teaching/README.md": "Teaching this",
+    "notebooks/teaching/in_class.md": "In class",
+    "scripts/aws/README.md": "A GPU machine",
+    "notebooks/pictures/README.md": "Pictures by others",
 }
 MADE = "notebooks/got_wrong.md"
 WRONG = "> **What the article got wrong.**"
@@ -66,7 +75,9 @@ def front_page() -> str:
     """The README, and behind it the order of all pages, which the navigation shows."""
     text = (ROOT / "README.md").read_text("utf-8")
     for part, pages in {**chapters(), **PARTS}.items():
-        lines = "\n".join(map(document, pages))
+        lines = "\n".join(
+            f"{NAMES[p]} <{document(p)}>" if p in NAMES else document(p) for p in pages
+        )
         text += f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n{lines}\n```\n"
     return text
 
@@ -80,7 +91,8 @@ def wrong_page() -> str:
     for name in [chapter for part in chapters().values() for chapter in part]:
         cells = json.loads((ROOT / name).read_text("utf-8"))["cells"]
         sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
-        section, quotes = "", []
+        section = ""
+        quotes: list[str] = []
         for source in sources:
             if heading := re.match(r"#+ (.+)", source):
                 section = heading[1]
@@ -89,7 +101,9 @@ def wrong_page() -> str:
                 place = f"{Path(name).name}#what-the-article-got-wrong{again}"
                 quotes.append(f"**[{section}]({place}).**" + quote.replace("\n>", "\n"))
         if quotes:
-            text += f"\n## {sources[0].splitlines()[0].lstrip('# ')}\n\n" + "\n\n".join(quotes) + "\n"
+            text += (
+                f"\n## {sources[0].splitlines()[0].lstrip('# ')}\n\n" + "\n\n".join(quotes) + "\n"
+            )
     return text
 
 

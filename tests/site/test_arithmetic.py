@@ -3,9 +3,9 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import assets
 import numpy as np
 import pytest
 import skimage.data
@@ -14,18 +14,7 @@ from catdog.core import paths
 from catdog.data import imaging
 from catdog.evaluation import ood
 
-SITE = paths.ROOT / "scripts/site"
-LIB = SITE / "live/lib"
-
-
-@pytest.fixture(scope="session")
-def assets():
-    """The module that writes what the figures load."""
-    sys.path.insert(0, str(SITE))
-    import assets
-
-    yield assets
-    sys.path.remove(str(SITE))
+LIB = paths.ROOT / "scripts/site/live/lib"
 
 
 def node(code: str, folder: Path) -> dict:
@@ -38,9 +27,8 @@ def node(code: str, folder: Path) -> dict:
         const floats = (name) => new Float32Array(bytes(name));
         const say = (found) => process.stdout.write(JSON.stringify(found));
     """
-    for name in ("network", "photo", "known", "training"):
-        if (LIB / f"{name}.js").exists():
-            head += f'import * as {name} from "{(LIB / name).as_uri()}.js";\n'
+    for name in ("network", "known", "training"):
+        head += f'import * as {name} from "{(LIB / name).as_uri()}.js";\n'
     command = ["node", "--input-type=module", "-e", head + code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -48,7 +36,7 @@ def node(code: str, folder: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def network(assets, tmp_path_factory):
+def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("network")
     assets.network(folder)
     return folder
@@ -157,3 +145,82 @@ def test_known_photos_are_as_far_as_in_python(tmp_path):
         say(rows.map((row) => known.distance(bank, row)));
     """
     np.testing.assert_allclose(node(code, tmp_path), detector.distance(features), atol=1e-5)
+
+
+def test_gradient_of_training_is_that_of_finite_differences(tmp_path):
+    found = node(
+        """
+        const draw = training.random(3);
+        const net = training.create({ side: 8, filters: 3, second: 4, Type: Float64Array });
+        const pixels = () => Float64Array.from({ length: 8 * 8 * 3 }, () => 2 * draw() - 1);
+        const pictures = [pixels(), pixels(), pixels()];
+        const labels = [0, 1, 1];
+        for (const values of Object.values(net.weights)) values.forEach((_, i) => {
+          values[i] += 0.1 * (draw() - 0.5);
+        });
+        training.differentiate(net, pictures, labels);
+        const pairs = [];
+        for (const [name, values] of Object.entries(net.weights))
+          values.forEach((value, i) => {
+            const loss = (change) => {
+              values[i] = value + change;
+              return training.evaluate(net, pictures, labels).loss;
+            };
+            pairs.push([net.gradient[name][i], (loss(1e-6) - loss(-1e-6)) / 2e-6]);
+            values[i] = value;
+          });
+        say(pairs);
+        """,
+        tmp_path,
+    )
+    gradient, differences = np.transpose(found)
+    assert len(gradient) == 5 * 5 * 3 * 3 + 3 + 3 * 3 * 3 * 4 + 4 + 16 * 2 + 2
+    assert (gradient != 0).mean() > 0.9
+    np.testing.assert_allclose(gradient, differences, atol=1e-7)
+
+
+def test_steps_of_training_equal_keras(tmp_path):
+    import keras
+    from keras import layers
+
+    rng = np.random.default_rng(1)
+    pictures = rng.uniform(-1, 1, (6, 32, 32, 3)).astype("float32")
+    labels = np.array([0, 1, 1, 0, 1, 0])
+    pictures.tofile(tmp_path / "pictures.bin")
+    before, after, losses = node(
+        f"""
+        const all = floats("pictures.bin");
+        const pictures = [0, 1, 2, 3, 4, 5].map((i) => all.slice(i * 3072, (i + 1) * 3072));
+        const net = training.create({{ filters: 8 }});
+        const weights = () => Object.entries(net.weights).map(([name, values]) =>
+          [name, net.shapes[name], [...values]]);
+        const before = weights();
+        const losses = [1, 2, 3].map(() => {{
+          const loss = training.differentiate(net, pictures, {labels.tolist()});
+          training.step(net, 0.05);
+          return loss;
+        }});
+        say([before, weights(), losses]);
+        """,
+        tmp_path,
+    )
+    model = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(8, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.set_weights([np.reshape(values, shape) for _, shape, values in before])
+    sgd = keras.optimizers.SGD(0.05, momentum=0.9)
+    model.compile(sgd, "sparse_categorical_crossentropy")
+    for loss in losses:
+        assert model.train_on_batch(pictures, labels) == pytest.approx(loss, abs=1e-4)
+    for (name, shape, values), wanted in zip(after, model.get_weights(), strict=True):
+        np.testing.assert_allclose(np.reshape(values, shape), wanted, atol=1e-4, err_msg=name)
+    moved = [np.abs(np.subtract(a[2], b[2])).max() for a, b in zip(after, before, strict=True)]
+    assert min(moved) > 5e-3

@@ -4,9 +4,9 @@ import functools
 import http.server
 import json
 import shutil
-import sys
 import threading
 
+import assets
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ import skimage.data
 from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from catdog import Classifier
 from catdog.core import paths
@@ -34,16 +34,12 @@ window.figure = mount(document.querySelector("[data-live]"));
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The figures with all that they load, and a page for each."""
-    sys.path.insert(0, str(SITE))
-    import assets
-
     made = tmp_path_factory.mktemp("live")
     shutil.copytree(SITE / "live", made / "live")
     assets.main(made / "live/assets")
     for name in ("inside-network", "cat-or-dog", "train-here"):
         (made / f"{name}.html").write_text(PAGE.replace("NAME", name), "utf-8")
-    yield made
-    sys.path.remove(str(SITE))
+    return made
 
 
 class Strict(http.server.SimpleHTTPRequestHandler):
@@ -229,3 +225,25 @@ def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(browser, figur
     browser.get_log("browser")  # it says 404, too
     click(browser, "Load the model")
     wait("document.querySelector('.live-cards')", 120)
+
+
+def test_train_here_learns_pauses_and_begins_anew(browser, figure, folder):
+    assets.drawings(folder / "live/assets", n=80, held=40)
+    wait = figure("train-here", 320)
+    wait("document.querySelector('.live-drawings')")
+    status = "document.querySelector('.live-status').textContent"
+    wait(f"{status}.startsWith('Not trained yet')")
+    kernels = "return document.querySelector('.live-kernels canvas').toDataURL()"
+    drawn = browser.execute_script(kernels)
+    click(browser, "Start")
+    wait(f"{status}.startsWith('Epoch 2')", 120)
+    assert browser.execute_script(kernels) != drawn
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 320
+    click(browser, "Pause")
+    now = browser.execute_script(f"return {status}")
+    curve = browser.find_element(By.CSS_SELECTOR, ".live-chart svg").get_attribute("aria-label")
+    assert now.split("validation loss ")[1][:4] in curve
+    select = Select(browser.find_elements(By.TAG_NAME, "select")[1])
+    select.select_by_visible_text("4")
+    wait(f"{status}.startsWith('Not trained yet')")
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".live-kernels canvas")) == 4

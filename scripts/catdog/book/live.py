@@ -167,8 +167,8 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
     Raises:
         CatDogError: there is no such figure, or the picture has no words or is too large.
     """
-    places = "JupyterLab or the web edition" if script(name) else "the web edition: make site"
-    inside = f"<p>This figure is live in {places}.</p>"
+    where = "JupyterLab and in the web edition" if script(name) else "the web edition (make site)"
+    inside = f"<p>Live in {where}.</p>"
     if picture is not None:
         if not alt:
             raise CatDogError(f"Say what the picture of {name!r} shows: alt='…'.")

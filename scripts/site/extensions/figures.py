@@ -1,6 +1,6 @@
 """Figures: small files, a text alternative, a size, and a link to the picture alone.
 
-A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 70 % of that. A JPEG stays
+A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 80 % of that. A JPEG stays
 as it is, on the same condition. The original is not part of the site.
 """
 
@@ -19,14 +19,14 @@ from pathlib import Path
 from docutils import nodes
 from PIL import Image
 
-SMALLER = 0.7  # a file with losses is taken where it needs less than this share
+SMALLER = 0.8  # a file with losses is taken where it needs less than this share
 TAG = re.compile(r"<img\b[^>]*>")
 EMBEDDED = re.compile(r'src="data:image/(?:png|jpeg|webp|gif);base64,([^"]+)"')
 
 
 def compressed(content: bytes) -> tuple[bytes, str]:
     """The smallest file of a picture that looks the same, and how its name ends."""
-    picture = Image.open(io.BytesIO(content))
+    picture: Image.Image = Image.open(io.BytesIO(content))
     kind = picture.format
     if kind not in ("PNG", "JPEG"):
         return content, f".{str(kind).lower()}"
@@ -54,7 +54,7 @@ def keep(app, content: bytes) -> Path:
         return made
     small, end = compressed(content)
     folder.mkdir(exist_ok=True)
-    part = folder / f".{name}{end}.part"
+    part = folder / f".{name}.{os.getpid()}{end}"
     part.write_bytes(small)
     return part.replace(folder / f"{name}{end}")
 
@@ -78,7 +78,7 @@ def finish(app, page, template, context, doctree) -> None:
     """
     up = "../" * page.count("/")
     files = {name: Path(app.srcdir, uri.lstrip("/")) for uri, name in app.builder.images.items()}
-    seen = []
+    seen: list[Path] = []
 
     def extract(found: re.Match[str]) -> str:
         made = keep(app, base64.b64decode(found[1]))
@@ -97,7 +97,7 @@ def finish(app, page, template, context, doctree) -> None:
         lazy = ' loading="lazy"' if seen else ""
         seen.append(file)
         picture = f'{start} width="{width}" height="{height}"{lazy} decoding="async">'
-        return f'<a class="enlarge" href="{source[1]}">{picture}</a>'
+        return f'<a class="enlarge" href="{source[1]}" title="Enlarge">{picture}</a>'
 
     body = EMBEDDED.sub(extract, context.get("body", ""))
     context["body"] = body if app.builder.name == "epub" else TAG.sub(tag, body)

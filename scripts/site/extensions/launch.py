@@ -21,7 +21,7 @@ def links(repository: str, document: str) -> list[tuple[str, str]]:
 
 def add(app, page, template, context, doctree) -> None:
     """Hand the links of a chapter to the page's template."""
-    if page in app.env.found_docs and app.env.doc2path(page).endswith(".ipynb"):
+    if page in app.env.found_docs and str(app.env.doc2path(page)).endswith(".ipynb"):
         context["launch"] = links(app.config.repository, page)
 
 

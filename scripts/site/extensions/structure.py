@@ -12,11 +12,13 @@ import re
 from docutils import nodes
 
 WRONG = "What the article got wrong."
+SCOPED = re.compile(r"<style scoped>.*?</style>\s*", re.S)  # of pandas, which browsers ignore
+EMPTY = re.compile(r"<th[^>]*>(?:<p></p>)?</th>")
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
 
 def slug(title: str) -> str:
-    """The name that GitHub gives to a heading. Jupyter's, in which spaces are hyphens, gives it too."""
+    """The name that GitHub gives to a heading, made from the heading or from Jupyter's name."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
@@ -41,13 +43,14 @@ def name_sections(app, doctree: nodes.document) -> None:
             quote["classes"].append("wrong")
 
 
-def move_ids(app, page, template, context, doctree) -> None:
-    """Move the ids of sections to their headings."""
+def mend(app, page, template, context, doctree) -> None:
+    """Move the ids of sections to their headings; an empty head of a table is none."""
     if "body" in context:
-        context["body"] = HEADING.sub(r'<section>\n<h\2 id="\1">', context["body"])
+        body = HEADING.sub(r'<section>\n<h\2 id="\1">', context["body"])
+        context["body"] = EMPTY.sub("<td></td>", SCOPED.sub("", body))
 
 
 def setup(app):
     app.connect("doctree-read", name_sections, priority=100)  # before the tables of contents
-    app.connect("html-page-context", move_ids)
+    app.connect("html-page-context", mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

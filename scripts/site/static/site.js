@@ -29,10 +29,11 @@ function enlarge(event) {
     else dialog.close();
   });
   dialog.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape") dialog.close();
     if (key === "+" || key === "-") dialog.classList.toggle("whole", key === "-");
   });
   dialog.classList.add("whole");
-  dialog.showModal(); // Esc closes it
+  dialog.showModal();
 }
 document.addEventListener("click", enlarge);
 
@@ -69,3 +70,15 @@ addEventListener("afterprint", () => {
     delete solution.dataset.printed;
   });
 });
+
+// What is wider than its place is moved by the arrow keys.
+const wide = "pre, .table-wrapper, .text_html, .formula";
+function focusable() {
+  document.querySelectorAll(`:is(${wide})`).forEach((box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  });
+}
+focusable();
+addEventListener("load", focusable);
+addEventListener("resize", focusable);

@@ -1,0 +1,116 @@
+"""The build of the web edition: cheap, the same again, and a change stays where it is made."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import gather
+import numpy as np
+import pytest
+from conftest import SITE
+
+CHANGED = "notebooks/05_building_blocks"
+
+
+def contents(html):
+    """Path → bytes of all files that a reader gets, but for those of the search."""
+    files = {f.relative_to(html).as_posix(): f.read_bytes() for f in html.rglob("*") if f.is_file()}
+    return {name: blob for name, blob in files.items() if not name.startswith("pagefind/")}
+
+
+def test_build_is_cheap(built):
+    assert built[1]["processor"] < 120  # two cores have 180 s in a minute and a half
+
+
+def test_building_again_gives_the_same_and_a_changed_chapter_changes_its_page_alone(
+    built, tmp_path
+):
+    folder, _ = built
+    for part in ("source", "pictures"):
+        shutil.copytree(folder / part, tmp_path / part)
+    path = tmp_path / "source" / f"{CHANGED}.ipynb"
+    text = path.read_text("utf-8")
+    notebook = json.loads(text)
+    notebook["cells"][-1]["source"] = ["A word more. ", *notebook["cells"][-1]["source"]]
+    path.write_text(json.dumps(notebook), "utf-8")
+    code = f"import sys; sys.path.insert(0, {str(SITE)!r}); import build, pathlib; "
+    code += f"build.pages(pathlib.Path({str(tmp_path)!r}))"
+    settings = {"REPOSITORY": "https://github.com/reader/series", "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=settings)
+    before, after = contents(folder / "html"), contents(tmp_path / "html")
+    assert before.keys() == after.keys()
+    different = {name for name in before if before[name] != after[name]}
+    assert different == {f"{CHANGED}.html", "searchindex.js"}
+
+
+def test_sources_that_did_not_change_are_not_written_again(tmp_path):
+    gather.gather(tmp_path)
+    times = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.*")}
+    (tmp_path / "old.md").write_text("a page that went")
+    (tmp_path / "index.md").write_text("something else")
+    gather.gather(tmp_path)
+    again = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.*")}
+    assert {f.name for f in times if times[f] != again.get(f)} == {"index.md"}
+    assert times.keys() == again.keys()
+
+
+def test_text_alternatives_reach_their_cells(tmp_path):
+    cell = {"cell_type": "code", "id": "b", "source": [], "metadata": {}, "outputs": []}
+    chapter = tmp_path / "01.ipynb"
+    chapter.write_text(json.dumps({"cells": [{**cell, "id": "a"}, cell]}))
+    assert "alternatives" not in gather.described(chapter)
+    (tmp_path / "alternatives").mkdir()
+    (tmp_path / "alternatives" / "01.yaml").write_text("b: {source: x, pictures: [a cat]}")
+    found = json.loads(gather.described(chapter))["cells"]
+    assert [one["metadata"] for one in found] == [{}, {"alternatives": ["a cat"]}]
+
+
+@pytest.mark.parametrize("noise, wanted", [(False, "lossless"), (True, "lossy")])
+def test_pictures_become_the_smaller_file(noise, wanted):
+    import io
+
+    import figures
+    from PIL import Image
+
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[20:40, 20:40] = (0, 114, 178)
+    if noise:
+        pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    content, ending = figures.compressed(file.getvalue())
+    assert ending == ".webp" and len(content) < len(file.getvalue())
+    again = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    assert np.array_equal(again, pixels) == (wanted == "lossless")
+
+
+def test_lock_of_the_packages_has_hashes_and_no_host():
+    package = json.loads((SITE / "package.json").read_text("utf-8"))
+    text = (SITE / "package-lock.json").read_text("utf-8")
+    locked = json.loads(text)["packages"]
+    top = locked.pop("")
+    assert top["dependencies"] == package["dependencies"]
+    assert top["devDependencies"] == package["devDependencies"]
+    assert all(one["integrity"].startswith("sha512-") for one in locked.values())
+    assert "://" not in text
+
+
+def test_without_node_formulas_stay_text_and_the_search_is_sphinx_s(tmp_path):
+    """A small site, built where no program of Node's is found."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "index.md").write_text("# Title\n\nIt is $x^2 < y$.\n")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import build, pathlib; build.HERE = "
+    code += "pathlib.Path(sys.argv[2]); build.pages(pathlib.Path(sys.argv[3]))"
+    copied = tmp_path / "scripts"
+    shutil.copytree(SITE, copied, ignore=shutil.ignore_patterns("node_modules"))
+    command = [sys.executable, "-c", code, str(SITE), str(copied), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": str(tmp_path)})
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines() == [
+        "Node or its packages are missing: formulas stay text, the search is Sphinx's own."
+    ]
+    page = (tmp_path / "html" / "index.html").read_text("utf-8")
+    assert '<code class="math">x^2 &lt; y</code>' in page
+    assert not (tmp_path / "html" / "pagefind").exists()
