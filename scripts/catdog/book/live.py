@@ -1,5 +1,8 @@
 """Live figures in a chapter: one cell shows one, and its output needs nothing else.
 
+The modules stand in scripts/site/live. The few that load files of their own, as a network's
+weights, are live in the web edition alone: their output is the static picture.
+
 python -m catdog.book.live      writes today's modules into the outputs of the committed chapters
 """
 
@@ -12,6 +15,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from string import Template
 
 import numpy as np
 from PIL import Image
@@ -29,9 +33,26 @@ NEEDS_MORE = re.compile(
 )
 COMMENT = re.compile(r"^\s*(?://.*|/\*\*(?s:.*?)\*/)\n|\s+// [^\"'`\n]*$", re.M)
 RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
+START = Template("""\
+const messages = $messages;
+if (!document.getElementById("live-$name")) {
+const style = document.createElement("style");
+style.id = "live-$name";
+style.textContent = $styles;
+document.head.append(style);
+}
+for (const box of document.querySelectorAll('[data-live="$name"]:not([data-filled])')) {
+box.dataset.filled = "";
+m$last.mount(box, { messages, ...JSON.parse(box.dataset.options) });
+}
+""")
 OUTPUT = re.compile(
     r'<div class="live-figure" data-live="([a-z-]+)".*?(<script type="module">.*)', re.S
 )
+
+
+class _NeedsMore(CatDogError):
+    """A module loads files of its own."""
 
 
 def names() -> list[str]:
@@ -40,8 +61,8 @@ def names() -> list[str]:
 
 
 def _small(code: str) -> str:
-    """Return JavaScript without its comments and its indentation; names and lines stay."""
-    return re.sub(r"\n\s+", "\n", COMMENT.sub("", code).replace("\n\n", "\n"))
+    """Return JavaScript without its comments, its indentation and most ends of lines."""
+    return re.sub(r"(?<=[;,({])\n", "", re.sub(r"\n\s+", "\n", COMMENT.sub("", code)))
 
 
 def _modules(path: Path, found: dict[Path, str]) -> None:
@@ -56,10 +77,7 @@ def _modules(path: Path, found: dict[Path, str]) -> None:
         head += f"const {{ {imported} }} = m{list(found).index(source)};\n"
     code = IMPORT.sub("", code)
     if NEEDS_MORE.search(code):
-        raise CatDogError(
-            f"{path.name} does not fit into a notebook: import {{ names }} from its neighbours "
-            "alone, export functions, classes and constants, and load no other file."
-        )
+        raise _NeedsMore(path.name)
     exported = ", ".join(EXPORT.findall(code))
     body = f"{head}{EXPORT.sub('', code)}return {{ {exported} }};"
     found[path] = f"(() => {{\n{_small(body)}\n}})();"
@@ -83,30 +101,28 @@ def _styles(code: str) -> str:
 def script(name: str) -> str:
     """Return one inline script that fills each box of this figure on the page.
 
-    It is "" for a figure that needs other files, weights say: it lives in the web edition.
+    It is "" where the figure loads files of its own, which a notebook does not have.
 
     Raises:
         CatDogError: there is no such figure.
     """
     if name not in names():
         raise CatDogError(f"There is no live figure {name!r}. Choose one of: {', '.join(names())}.")
-    if "assets(" in (FOLDER / f"{name}.js").read_text("utf-8"):
-        return ""
     modules: dict[Path, str] = {}
-    _modules(FOLDER / f"{name}.js", modules)
+    try:
+        _modules(FOLDER / f"{name}.js", modules)
+    except _NeedsMore:
+        return ""
     code = "".join(f"const m{i} = {text}\n" for i, text in enumerate(modules.values()))
     english = json.loads((FOLDER / "messages" / "en.json").read_text("utf-8"))
     asked = set(re.findall(r"[\"'`]([a-z-]+)\.", code))
     messages = {key: text for key, text in english.items() if key.split(".")[0] in asked}
-    code += f"""const messages = {json.dumps(messages, ensure_ascii=False, separators=(",", ":"))};
-if (!document.getElementById("live-{name}"))
-document.head.append(Object.assign(document.createElement("style"), {{ id: "live-{name}", textContent: {json.dumps(_styles(code))} }}));
-for (const box of document.querySelectorAll('[data-live="{name}"]:not([data-filled])')) {{
-box.dataset.filled = "";
-m{len(modules) - 1}.mount(box, {{ messages, ...JSON.parse(box.dataset.options) }});
-}}
-"""
-    code = code.replace("</script", "<\\/script")
+    code += START.substitute(
+        name=name,
+        messages=json.dumps(messages, ensure_ascii=False, separators=(",", ":")),
+        styles=json.dumps(_styles(code)),
+        last=len(modules) - 1,
+    ).replace("</script", "<\\/script")
     return f'<script type="module">\n{code}</script>'
 
 
@@ -151,9 +167,8 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
     Raises:
         CatDogError: there is no such figure, or the picture has no words or is too large.
     """
-    # an error comes now, not when the notebook shows it
     where = "JupyterLab and in the web edition" if script(name) else "the web edition (make site)"
-    inside = note = f"<p>Live in {where}.</p>"
+    inside = f"<p>Live in {where}.</p>"
     if picture is not None:
         if not alt:
             raise CatDogError(f"Say what the picture of {name!r} shows: alt='…'.")
@@ -164,9 +179,7 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
                 "take a smaller one."
             )
         source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
-        inside = f'<img alt="{html.escape(alt)}" src="{source}">'
-        if not script(name):
-            inside += note
+        inside = f'<img alt="{html.escape(alt)}" src="{source}">{inside}'
     said = html.escape(json.dumps(options, ensure_ascii=False))
     box = f'<div class="live-figure" data-live="{name}" data-options="{said}">{inside}</div>\n'
     return Figure(name, box)

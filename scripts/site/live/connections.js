@@ -87,7 +87,7 @@ class Figure {
     );
     const node = (x, y, value, attributes) => {
       draw(this.svg, "circle", { cx: x, cy: y, r: 0.36, ...attributes });
-      draw(this.svg, "text", { x, y: y + 0.12, class: "live-node" }, value);
+      draw(this.svg, "text", { x, y: y + 0.1, class: "live-node" }, value);
     };
     this.pixels.forEach((value, pixel) => node(pixel, 3, text(value), { class: "live-pixel", "data-pixel": pixel }));
     this.activations.forEach((value, neuron) =>
@@ -128,10 +128,10 @@ class Figure {
       line.classList.toggle("live-same", same(a, b));
     }
     this.matrix.mark("live-none", (a, b) => this.weights[a][b] === null);
-    this.matrix.mark("live-taken", (a) => a === neuron);
+    this.matrix.mark("live-taken", (a, b) => a === neuron && this.weights[a][b] !== null);
     this.matrix.mark("live-here", (a, b) => a === neuron && b === this.pixel);
     this.matrix.mark("live-pair", (a, b) => same(a, b));
-    const values = { neuron: neuron + 1, pixel: this.pixel + 1, weight: text(weight), value: text(this.pixels[this.pixel]) };
+    const values = { neuron: neuron + 1, pixel: this.pixel + 1, weight: factor(weight), value: text(this.pixels[this.pixel]) };
     this.weight.textContent = this.say(`connections.weight-${this.kind}`, { ...values, product: text(weight * this.pixels[this.pixel]), n: this.weights.length });
     this.sum.replaceChildren();
     const products = there.map((i) => `${factor(this.pixels[i])} × ${factor(row[i])}`).join(" + ");

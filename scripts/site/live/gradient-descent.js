@@ -19,11 +19,11 @@ class Figure {
   constructor(own, say, signal, { animals = ANIMALS, start = START, rate = RATES.right }) {
     Object.assign(this, { say, animals, start, rate, animal: 4 });
     make(own, "p", { class: "live-try" }, say("gradient-descent.try"));
+    this.#controls(own, signal);
     const stage = make(own, "div", { class: "live-stage live-even" });
     this.#landscape(part(stage, say("gradient-descent.landscape")).box);
-    this.#plane(part(stage, say("gradient-descent.plane")).box);
-    this.#losses(part(stage, say("gradient-descent.losses")).box);
-    this.#controls(own, signal);
+    this.#plane(part(stage, say("gradient-descent.plane"), "live-half").box);
+    this.#losses(part(stage, say("gradient-descent.losses"), "live-half").box);
     this.lines = make(own, "div", { class: "live-formula", role: "status" });
     const details = make(own, "details", { open: true });
     make(details, "summary", {}, say("gradient-descent.table"));
@@ -77,16 +77,16 @@ class Figure {
 
   /** The animals by ears and nose, over the colour of what is predicted there. */
   #plane(box) {
-    const plot = draw(box, "svg", { viewBox: "0 -3.5 4 3.5", class: "live-plot", role: "img", "aria-label": this.say("gradient-descent.plane") });
+    const plot = draw(box, "svg", { viewBox: "0 -3.8 4 4", class: "live-plot", role: "img", "aria-label": this.say("gradient-descent.plane") });
     const id = `shade-${Math.random().toString(36).slice(2)}`;
     this.shade = draw(plot, "linearGradient", { id, gradientUnits: "userSpaceOnUse" });
-    draw(plot, "rect", { x: 0, y: -3.5, width: 4, height: 3.5, fill: `url(#${id})` });
+    draw(plot, "rect", { x: 0, y: -3.8, width: 4, height: 4, fill: `url(#${id})` });
     this.boundary = draw(plot, "line", { class: "live-boundary" });
     this.animals.forEach(([ears, nose, dog], i) => {
       const name = dog ? "dog" : "cat";
-      if (dog) draw(plot, "rect", { x: ears - 0.13, y: -nose - 0.13, width: 0.26, height: 0.26, class: `live-${name}` });
-      else draw(plot, "circle", { cx: ears, cy: -nose, r: 0.15, class: `live-${name}` });
-      draw(plot, "text", { x: ears + 0.22, y: -nose + 0.08, class: "live-number" }, i + 1);
+      if (dog) draw(plot, "rect", { x: ears - 0.19, y: -nose - 0.19, width: 0.38, height: 0.38, class: `live-${name}` });
+      else draw(plot, "circle", { cx: ears, cy: -nose, r: 0.22, class: `live-${name}` });
+      draw(plot, "text", { x: ears, y: -nose + 0.09, class: "live-number" }, i + 1);
     });
   }
 

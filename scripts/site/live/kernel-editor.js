@@ -1,6 +1,6 @@
 // A kernel to be changed, on a photo: exactly OpenCV's filter2D, and the sum behind each pixel.
 import { PRESETS, correlate, grey, magnitude, saturated, transposed, windowAt } from "./lib/filtering.js";
-import { choice, part, pointing, table, text } from "./parts/numbers.js";
+import { choice, fields, part, pointing, table, text } from "./parts/numbers.js";
 import { make, mounted, paint, words } from "./parts/page.js";
 import { photoButtons } from "./parts/photos.js";
 
@@ -133,20 +133,13 @@ class Figure {
   }
 
   #inputs() {
-    const { k, weights } = this;
-    const cells = (weights.resize(k, k), weights.cells.flat());
-    cells.forEach((cell, i) => {
-      Object.assign(cell, { type: "text", inputMode: "text", value: text(this.kernel[i], 3) });
-      cell.setAttribute("aria-label", this.say("kernel-editor.weight", { row: Math.floor(i / k), column: i % k }));
-      cell.oninput = () => {
-        const [above, below = 1] = cell.value.replace("−", "-").split("/").map((part) => Number(part || NaN));
-        const right = Number.isFinite(above / below);
-        cell.setAttribute("aria-invalid", !right);
-        if (!right) return;
-        this.kernel[i] = above / below;
-        this.presets.value = "own";
-        this.apply();
-      };
+    const { k, weights, say } = this;
+    weights.resize(k, k);
+    const name = (i) => say("kernel-editor.weight", { row: Math.floor(i / k), column: i % k });
+    fields(weights.cells.flat(), this.kernel, name, (i, weight) => {
+      this.kernel[i] = weight;
+      this.presets.value = "own";
+      this.apply();
     });
   }
 
@@ -178,7 +171,7 @@ class Figure {
       cell.style.color = under[i] > 128 ? "#000" : "#fff";
     });
     const products = under.map((x, i) => x * kernel[i]);
-    this.products.write(rows(products), k > 5 ? 0 : 1);
+    this.products.write(rows(products), 1);
     for (const [name, sign] of [["live-plus", 1], ["live-minus", -1]])
       this.products.mark(name, (a, b) => products[a * k + b] * sign > 0);
     const at = row * size[1] + column;

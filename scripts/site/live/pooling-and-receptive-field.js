@@ -83,7 +83,7 @@ class Fields {
     const frame = make(box, "div", { class: "live-frame" });
     const canvas = make(frame, "canvas");
     const most = Math.max(...map.flat());
-    paint(canvas, n, n, map.flat().map((x) => Math.max(0, x / most)));
+    paint(canvas, n, n, map.flat().map((x) => (layer ? Math.sqrt(x / most) : x)));
     pointing(frame, `${name}: ${this.say("pooling.move")}`, {
       size: () => [n, n],
       at: () => (layer === this.layer ? this.place : [n >> 1, n >> 1]),

@@ -1,6 +1,6 @@
 // A window that slides: picture, kernel, window, products and their sum, number by number.
 import { convolve, outputSize, terms, total } from "./lib/convolution.js";
-import { choice, factor, part, player, pointing, sum, table, text } from "./parts/numbers.js";
+import { choice, factor, fields, part, player, pointing, sum, table, text } from "./parts/numbers.js";
 import { make, mounted, words } from "./parts/page.js";
 
 const PICTURE = [1, 1, 2, 2, 3, 3].map((dark) => Array.from({ length: 6 }, (_, i) => (i + dark < 5 ? 1 : 8)));
@@ -21,19 +21,21 @@ class Figure {
     const { stride = 1, padding = 0, dilation = 1 } = options;
     this.settings = { stride, padding, dilation };
     make(own, "p", { class: "live-try" }, say("sliding-window.try"));
+    this.#controls(own, signal);
     const stage = make(own, "div", { class: "live-stage" });
     this.input = this.#table(stage, "picture");
-    const middle = part(stage, say("sliding-window.kernel"), "live-small");
+    const middle = part(stage, say("sliding-window.kernel"));
     this.weights = table(middle.box, say("sliding-window.kernel-edit"), "input");
+    const name = say("sliding-window.products");
+    this.products = make(part(stage, name).box, "div", { class: "live-products", "aria-label": name, role: "group" });
     this.output = this.#table(stage, "result");
-    this.products = make(own, "div", { class: "live-products", "aria-label": say("sliding-window.products"), role: "group" });
     this.sum = make(own, "p", { class: "live-sum", role: "status" });
     this.#kernelInputs();
     const choose = (place) => this.choose(place);
     const at = () => this.place;
     pointing(this.output.element, say("sliding-window.move"), { size: () => this.size, at, choose });
     this.#dragging();
-    this.#controls(own, signal);
+    this.formula = make(own, "p", { class: "live-formula" });
     this.setting({});
   }
 
@@ -43,19 +45,15 @@ class Figure {
   }
 
   #kernelInputs() {
-    const k = [this.kernel.length, this.kernel[0].length];
-    this.weights.resize(...k);
-    this.weights.cells.forEach((row, a) =>
-      row.forEach((cell, b) => {
-        Object.assign(cell, { type: "number", step: "any", value: this.kernel[a][b] });
-        cell.setAttribute("aria-label", this.say("sliding-window.weight", { row: a, column: b }));
-        cell.addEventListener("input", () => {
-          if (cell.value === "" || !Number.isFinite(cell.valueAsNumber)) return;
-          this.kernel[a][b] = cell.valueAsNumber;
-          this.setting({});
-        });
-      }),
-    );
+    const wide = this.kernel[0].length;
+    this.weights.resize(this.kernel.length, wide);
+    const place = (i) => [Math.floor(i / wide), i % wide];
+    const name = (i) => this.say("sliding-window.weight", { row: place(i)[0], column: place(i)[1] });
+    fields(this.weights.cells.flat(), this.kernel.flat(), name, (i, weight) => {
+      const [row, column] = place(i);
+      this.kernel[row][column] = weight;
+      this.setting({});
+    });
     const link = ({ target }) => this.pair(target.dataset?.term);
     for (const element of [this.weights.element, this.products]) {
       element.addEventListener("pointerover", link);
@@ -102,7 +100,6 @@ class Figure {
       const change = (value) => this.setting({ [name]: Number(value) });
       choice(bar, say(`sliding-window.${name}`), values.map((n) => [n, n]), this.settings[name], change);
     }
-    this.formula = make(own, "p", { class: "live-formula" });
   }
 
   /** Take other settings, and begin anew. */

@@ -29,6 +29,7 @@ export function table(parent, name, tag = "span") {
   const found = { element, cells: [] };
   found.resize = (rows, columns) => {
     element.style.setProperty("--live-columns", columns);
+    element.classList.toggle("live-many", columns > 6);
     if (found.cells.length === rows && found.cells[0].length === columns) return;
     element.replaceChildren();
     found.cells = Array.from({ length: rows }, () =>
@@ -47,6 +48,20 @@ export function table(parent, name, tag = "span") {
     );
   };
   return found;
+}
+
+/** Make cells into fields in which numbers are typed, also 1/9; change(index, number) is told. */
+export function fields(cells, values, name, change) {
+  cells.forEach((cell, i) => {
+    Object.assign(cell, { type: "text", value: text(values[i], 3) });
+    cell.setAttribute("aria-label", name(i));
+    cell.oninput = () => {
+      const [above, below = 1] = cell.value.replace("−", "-").split("/").map((x) => (x.trim() ? Number(x) : NaN));
+      const right = Number.isFinite(above / below);
+      cell.setAttribute("aria-invalid", !right);
+      if (right) change(i, above / below);
+    };
+  });
 }
 
 /** A figure's part with its name above it. */
