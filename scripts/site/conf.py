@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "extensions"))
+sys.path[:0] = [str(HERE), str(HERE / "extensions")]
 
 project = "Cats, Dogs & Convolutions"
 version = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"][

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 
-from catdog.book import plots
 from catdog.book.plots import CAT, DOG, INK, SOFT
 
 PALE = "#D8E6F0"  # CAT, in a ninth of its strength: fills what numbers or lines stand on
@@ -319,30 +317,3 @@ def overview(photo, maps):
     axis.set(xlim=(-0.1, x + 3), ylim=(-2.3, 1.8), aspect="equal")
     axis.axis("off")
     return figure
-
-
-def editor(picture, presets: dict, apply):
-    """A widget: choose one of the kernels, change its numbers, see `apply(kernel, picture)`."""
-    cells = [widgets.FloatText(layout={"width": "70px"}) for _ in range(9)]
-    preset = widgets.Dropdown(options=list(presets))
-    out = widgets.Output()
-
-    def draw(_=None):
-        kernel = np.array([cell.value for cell in cells]).reshape(3, 3)
-        titles = ["original", f"sum of weights {kernel.sum():.2f}"]
-        with out:
-            out.clear_output(wait=True)
-            plots.grid([picture, apply(kernel, picture)], titles, columns=2)
-            plt.show()
-
-    def choose(_=None):
-        for cell, value in zip(cells, presets[preset.value].ravel(), strict=True):
-            cell.unobserve(draw, "value")
-            cell.value = value
-            cell.observe(draw, "value")
-        draw()
-
-    preset.observe(choose, "value")
-    choose()
-    columns = {"grid_template_columns": "80px 80px 80px"}
-    return widgets.VBox([preset, widgets.GridBox(cells, layout=columns), out])

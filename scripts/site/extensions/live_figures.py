@@ -10,6 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
+import assets
 from docutils import nodes
 
 LIVE = Path(__file__).resolve().parents[1] / "live"
@@ -31,10 +32,11 @@ def add_styles(app, page, template, context, doctree) -> None:
 
 
 def copy(app, error) -> None:
-    """Copy the modules, with what they import."""
+    """Copy the modules, with what they import, and write what they load."""
     if not error and app.builder.name == "html" and LIVE.exists():
         target = Path(app.outdir) / "_static" / "live"
         shutil.copytree(LIVE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.md"))
+        assets.main(target / "assets")
 
 
 def setup(app):
