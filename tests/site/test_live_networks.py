@@ -240,9 +240,12 @@ def test_train_here_learns_pauses_and_begins_anew(browser, figure, folder):
     assert browser.execute_script(kernels) != drawn
     assert browser.execute_script("return document.documentElement.scrollWidth") == 320
     click(browser, "Pause")
-    now = browser.execute_script(f"return {status}")
-    curve = browser.find_element(By.CSS_SELECTOR, ".live-chart svg").get_attribute("aria-label")
-    assert now.split("validation loss ")[1][:4] in curve
+    curve = "document.querySelector('.live-chart svg').ariaLabel"
+    said, drawn = browser.execute_script(f"return [{status}, {curve}]")
+    losses = [
+        float(x.split("validation ")[1].split(",")[0]) for x in (drawn, said.replace("loss ", ""))
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=0.006)
     select = Select(browser.find_elements(By.TAG_NAME, "select")[1])
     select.select_by_visible_text("4")
     wait(f"{status}.startsWith('Not trained yet')")

@@ -235,11 +235,8 @@ class Figure {
     const most = Math.max(...groups.map(({ sum }) => Math.abs(sum)), 1e-9);
     for (const group of groups) {
       const colour = this.layer === 2 ? this.say(`inside.colour-${group.channel}`) : group.channel;
-      const button = make(this.sums, "button", {
-        type: "button",
-        click: () => this.#open(group, kind),
-        "aria-label": this.say("inside.sum", { n: colour, sum: text(group.sum) }),
-      });
+      const click = () => this.#open(group, kind);
+      const button = make(this.sums, "button", { type: "button", click });
       make(button, "span", {}, `${colour}`);
       const bar = make(make(button, "i"), "b", { class: group.sum < 0 ? "live-minus" : "live-plus" });
       bar.style.width = `${(50 * Math.abs(group.sum)) / most}%`;
