@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-COLOURS = 8192  # a chart has a tenth of them, nearly all from the smoothing of its letters
+COLOURS = 16384  # a chart has a tenth of them, nearly all from the smoothing of its letters
 LOSS = 12  # levels of 255 by which a channel of a pixel may change when colours are merged
 QUALITY = 85  # of a JPEG
 GAIN = 1.2  # a JPEG is taken when a PNG is so many times as large
