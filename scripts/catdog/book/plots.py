@@ -7,7 +7,6 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from catdog import CatDogError
 
@@ -26,13 +25,6 @@ STYLE: dict = {
     "legend.frameon": False,
 }
 plt.rcParams.update(STYLE)
-
-
-def jpeg(quality: int = 75, dpi: int = 80) -> None:
-    """Keep a notebook's figures as JPEG: where they are full of photos, a fifth of the bytes."""
-    plt.rcParams["figure.dpi"] = dpi
-    how = {"quality": quality, "optimize": True, "progressive": True}
-    set_matplotlib_formats("jpeg", pil_kwargs=how)
 
 
 def minus(text: str) -> str:
