@@ -156,7 +156,7 @@ def validation_curves(runs: dict):
 
 
 def error_rates(measured: dict[str, dict], highlight=(), log: bool = False):
-    """Error rates as points with their 95 % intervals, a row a name: further left is better.
+    """Error rates as points with their 95% intervals, a row a name: further left is better.
 
     Args:
         measured: {name: {"accuracy", "interval"}}.
@@ -171,17 +171,17 @@ def error_rates(measured: dict[str, dict], highlight=(), log: bool = False):
         axis.plot((low, high), (at, at), color=colour, lw=2.5, alpha=0.6)
         axis.plot(error, at, "o", color=colour, ms=7)
         digits = 1 if error >= 0.01 else 2
-        text = f"{100 * error:.{digits}f} %"
+        text = f"{error:.{digits}%}"
         axis.text(error, at + 0.33, text, color=colour, ha="center", va="center", fontsize=9)
     axis.set(yticks=y, yticklabels=list(measured), xlabel="error rate", ylim=(-0.5, len(y) - 0.3))
     if log:
         axis.set_xscale("log")
         ticks = [t for t in (0.005, 0.01, 0.02, 0.05, 0.1) if axis.get_xlim()[1] >= t]
-        axis.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
+        axis.set_xticks(ticks, [f"{100 * t:g}%" for t in ticks])
         axis.minorticks_off()
     else:
         axis.set_xlim(0, None)
-        axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:g} %")
+        axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:g}%")
     return figure
 
 
