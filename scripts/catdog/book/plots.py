@@ -35,7 +35,7 @@ def minus(text: str) -> str:
 def grid(images, titles=None, columns: int = 6, width: float = 10, colours=None, span=None):
     """Show pictures of any size in rows, each with its title.
 
-    Grey pictures run from 0 to `span`, by default to the value that half a percent of their pixels
+    Grey pictures run from 0 to `span`, by default to the value that two of a thousand pixels
     exceed; if they have negative values, middle grey is 0. A row is as high as its highest picture,
     but no higher than wide.
     """
@@ -61,7 +61,7 @@ def _picture(axis, image, span=None):
     """Draw a picture as `grid` says."""
     limits = {}
     if image.ndim == 2:
-        top = span or np.quantile(np.abs(image), 0.995) or max(np.abs(image).max(), 1e-12)
+        top = span or np.quantile(np.abs(image), 0.998) or max(np.abs(image).max(), 1e-12)
         limits = {"vmin": -top if image.min() < 0 and span is None else 0, "vmax": top}
     axis.imshow(image, interpolation="nearest", **limits)
 
@@ -116,7 +116,7 @@ def tables(arrays: dict, signed: bool = False):
         axis.imshow(values, cmap="PuOr_r" if signed else "Blues", vmin=-top * signed, vmax=top)
         for (y, x), value in np.ndenumerate(values):
             axis.text(x, y, minus(f"{value + 0.0:g}"), ha="center", va="center", color=INK)
-        axis.set(xticks=[], yticks=[], title=name)
+        axis.set(xticks=[], yticks=[], title=minus(name))
         axis.spines[:].set_visible(True)
     return figure
 

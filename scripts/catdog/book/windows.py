@@ -39,7 +39,7 @@ def table(
     axis.grid(color="white", lw=1)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(True)
-    axis.set_title(title, fontsize=11)
+    axis.set_title(minus(title), fontsize=11)
 
 
 def row_of_tables(arrays: dict, signed=(), cell: float = 0.46, between: str = "", below: float = 0):

@@ -163,8 +163,8 @@ def chain(nodes: Sequence[tuple[str, str]], forward: Sequence[str], backward: Se
         _arrow(axis, (start, 0.2), (end, 0.2), "", CAT)
         _arrow(axis, (end, -0.2), (start, -0.2), "", DOG)
         middle = (i + 0.5) * step
-        axis.text(middle, 0.75, ahead, ha="center", va="center", color=CAT)
-        axis.text(middle, -0.75, back, ha="center", va="center", color=DOG)
+        axis.text(middle, 0.75, minus(ahead), ha="center", va="center", color=CAT)
+        axis.text(middle, -0.75, minus(back), ha="center", va="center", color=DOG)
     right = (len(nodes) - 1) * step + 0.7
     axis.text(-0.6, 1.2, "forward: compute", color=CAT)
     axis.text(right, -1.3, "backward: how much does the loss change?", color=DOG, ha="right")
