@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import matplotlib.pyplot as plt
@@ -204,7 +204,8 @@ def _row(axis, scale: _Scale, boxes: list[Stage], part: list[int], middles, widt
     """
     slots = scale.slots(boxes)
     gap = (width - sum(slots[i] for i in part)) / len(part)
-    left, before, places = gap / 2, None, []
+    before: Any = None  # where the box before ends, and its middles
+    left, places = gap / 2, []
     for i in part:
         stage = boxes[i]
         thick, height, lean = scale.box(stage)
