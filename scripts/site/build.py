@@ -34,7 +34,8 @@ def sphinx(builder: str, site: Path) -> None:
 
     os.environ.setdefault("SOURCE_DATE_EPOCH", committed())  # the e-book's date
     shutil.rmtree(site / builder, ignore_errors=True)
-    options = ["-q", "-a", "-W", "--keep-going", "-j", "auto", "-b", builder, "-c", str(HERE)]
+    # Pages that were read in an earlier build were read by other extensions, perhaps: -E
+    options = ["-q", "-a", "-E", "-W", "--keep-going", "-j", "auto", "-b", builder, "-c", str(HERE)]
     folders = ["-d", str(site / "doctrees"), str(site / "source"), str(site / builder)]
     if code := main(options + folders):
         raise SystemExit(code)
@@ -62,7 +63,7 @@ def index(html: Path) -> None:
     pagefind = HERE / "node_modules" / ".bin" / "pagefind"
     options = ["--site", str(html), "--exclude-selectors", ".headerlink,.cell_output,.katex-html"]
     subprocess.run([str(pagefind), *options, "--quiet"], check=True)
-    for unused in ("pagefind*-ui.*", "pagefind-highlight.js"):
+    for unused in ("pagefind*-ui.*", "pagefind-highlight.js", "wasm.unknown.pagefind"):
         for file in (html / "pagefind").glob(unused):
             file.unlink()
 

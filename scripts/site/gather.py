@@ -120,7 +120,7 @@ def described(path: Path) -> str:
 
 
 def gather(folder: Path) -> None:
-    """Write all sources into a folder of their own; what has not changed keeps its time."""
+    """Write all sources into a folder of their own, and take away what is no source any more."""
     files = {"index.md": front_page().encode(), MADE: wrong_page().encode()}
     for name in [page for pages in PARTS.values() for page in pages if page != MADE]:
         files[name] = (ROOT / name).read_bytes()
@@ -133,6 +133,5 @@ def gather(folder: Path) -> None:
             old.unlink()
     for name, content in files.items():
         path = folder / name
-        if not path.exists() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

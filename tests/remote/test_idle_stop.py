@@ -168,7 +168,7 @@ def test_work_outside_jupyter_counts(local_jupyter, what):
     assert machine.shut_down == 1
     last = 20 if what == "typed" else 50  # typed once, the others went on for half an hour
     assert last + 28 <= minutes(machine) <= last + 32
-    assert {"load": "the load is 2.0", "gpu": "a GPU is at 80 %", "typed": "typed"}[what] in (
+    assert {"load": "the load is 2.0", "gpu": "a GPU is at 80%", "typed": "typed"}[what] in (
         one.lines[-1]
     )
 

@@ -42,6 +42,15 @@ def test_no_photo_is_committed():
     assert not [f for f in tracked() if re.search(r"(cat|dog)\.\d+\.jpe?g$", f)]
 
 
+def test_percent_sign_stands_beside_its_number():
+    """Of chapters the twins are read; records stay as they were written."""
+    spaced = re.compile(r"[\d}]\s%(?![\d(=}])")
+    names = [f for f in tracked() if re.search(r"\.(md|py|js|html|yaml)$", f)]
+    assert "notebooks/text/01_cats_and_dogs.md" in names
+    texts = {name: (ROOT / name).read_text("utf-8") for name in names}
+    assert not {name: spaced.findall(t) for name, t in texts.items() if spaced.search(t)}
+
+
 def test_conda_environment_is_the_lock():
     import yaml
 

@@ -1,6 +1,6 @@
 """Figures: small files, a text alternative, a size, and a link to the picture alone.
 
-A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 80 % of that. A JPEG stays
+A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 85 % of that. A JPEG stays
 as it is, on the same condition. The original is not part of the site.
 """
 
@@ -16,10 +16,12 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+import PIL
 from docutils import nodes
 from PIL import Image
 
-SMALLER = 0.8  # a file with losses is taken where it needs less than this share
+QUALITY = 90
+SMALLER = 0.85  # a file with losses is taken where it needs less than this share
 TAG = re.compile(r"<img\b[^>]*>")
 EMBEDDED = re.compile(r'src="data:image/(?:png|jpeg|webp|gif);base64,([^"]+)"')
 
@@ -39,17 +41,18 @@ def compressed(content: bytes) -> tuple[bytes, str]:
         return file.getvalue()
 
     exact, end = (content, ".jpg") if kind == "JPEG" else (webp(lossless=True, quality=60), ".webp")
-    lossy = webp(quality=90, method=4)
+    lossy = webp(quality=QUALITY, method=4)
     return (lossy, ".webp") if len(lossy) < SMALLER * len(exact) else (exact, end)
 
 
 def keep(app, content: bytes) -> Path:
     """Write a picture, compressed, to where Sphinx finds it; return its path.
 
-    It is named by the hash of what it was made from, so that it need not be made again.
+    It is named by the hash of what it was made from and how, so that it need not be made again.
     """
     folder = Path(app.srcdir).parent / "pictures"
-    name = hashlib.sha256(content).hexdigest()[:16]
+    how = f"{PIL.__version__} {QUALITY} {SMALLER}".encode()
+    name = hashlib.sha256(how + content).hexdigest()[:16]
     if made := next(folder.glob(f"{name}.*"), None):
         return made
     small, end = compressed(content)
@@ -60,15 +63,17 @@ def keep(app, content: bytes) -> Path:
 
 
 def compress(app, doctree: nodes.document) -> None:
-    """Replace the pictures of a chapter's outputs, and say what is to be seen."""
+    """Replace all pictures, and say what is to be seen on those that a cell drew."""
     for cell in doctree.findall(nodes.container):
-        if cell.get("nb_element") != "cell_code":
-            continue
-        texts = list(cell["cell_metadata"].get("alternatives", []))
-        for picture in cell.findall(nodes.image):
-            made = keep(app, Path(app.srcdir, picture["uri"].lstrip("/")).read_bytes())
-            picture["uri"] = f"/{os.path.relpath(made, app.srcdir)}".replace(os.sep, "/")
-            picture["alt"] = texts.pop(0) if texts else ""
+        if cell.get("nb_element") == "cell_code":
+            texts = list(cell["cell_metadata"].get("alternatives", []))
+            for picture in cell.findall(nodes.image):
+                picture["alt"] = texts.pop(0) if texts else ""
+    for picture in doctree.findall(nodes.image):
+        uri = picture["uri"]
+        folder = app.srcdir if uri.startswith("/") else Path(app.srcdir, app.env.docname).parent
+        made = keep(app, Path(folder, uri.lstrip("/")).read_bytes())
+        picture["uri"] = f"/{os.path.relpath(made, app.srcdir)}".replace(os.sep, "/")
 
 
 def finish(app, page, template, context, doctree) -> None:
