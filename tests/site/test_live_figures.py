@@ -76,16 +76,11 @@ def numbers(text):
 def table(browser, label):
     """The numbers of a table, row by row; None where a cell is empty."""
     (element,) = find(browser, f'.live-table[aria-label^="{label}"]')
-    columns = int(
-        browser.execute_script(
-            "return arguments[0].style.getPropertyValue('--live-columns')", element
-        )
-    )
-    words = browser.execute_script(
-        "return [...arguments[0].children].map((x) => x.value ?? x.textContent)", element
-    )
+    read = """return [arguments[0].style.getPropertyValue("--live-columns"),
+        ...[...arguments[0].children].map((x) => x.value ?? x.textContent)]"""
+    columns, *words = browser.execute_script(read, element)
     cells = [numbers(word)[0] if word else None for word in words]
-    return [cells[i : i + columns] for i in range(0, len(cells), columns)]
+    return [cells[i : i + int(columns)] for i in range(0, len(cells), int(columns))]
 
 
 def choose(browser, label, value):
@@ -116,12 +111,9 @@ def point(browser, element, down, across):
 def test_fits_a_phone_and_is_used_by_keyboard(browser, figure, name):
     figure(name, 320)
     assert browser.execute_script("return document.documentElement.scrollWidth") == 320
-    wide = """
-        const right = document.querySelector(".live").getBoundingClientRect().right;
-        return [...document.querySelectorAll(".live *")].filter((x) =>
-          x.getBoundingClientRect().right > right + 1 && !x.closest("svg")).length;
-    """
-    assert browser.execute_script(wide) == 0
+    wide = """return [...document.querySelectorAll(".live *")].filter((x) =>
+        x.getBoundingClientRect().right > 313 && !x.closest("svg")).length"""
+    assert browser.execute_script(wide) == 0  # nothing stands over the figure's right edge
     unnamed = """
         return [...document.querySelectorAll("[tabindex], button, select, input, canvas, svg")]
           .filter((x) => !x.closest("label") && !x.ariaLabel && !x.textContent.trim())
@@ -315,12 +307,8 @@ def test_connections_of_three_kinds(browser, figure):
         click(browser, kind)
         assert f"{many} weights" in find(browser, "[data-kind][aria-pressed=true]")[0].text
         matrix = np.array(table(browser, "matrix"), object)
-        different = {
-            (w if kind == "shared" else (i, j))
-            for (i, j), w in np.ndenumerate(matrix)
-            if w is not None
-        }
-        assert len(different) == many
+        there = {at: weight for at, weight in np.ndenumerate(matrix) if weight is not None}
+        assert len(set(there.values()) if kind == "shared" else there) == many
         activations = [numbers(x.text)[0] for x in find(browser, ".live-node")][8:]
         weights = np.array([[w or 0 for w in row] for row in matrix], float)
         assert np.abs(activations - weights @ pixels).max() < 0.051
@@ -330,10 +318,9 @@ def test_connections_of_three_kinds(browser, figure):
         assert "from pixel 8 to neuron 6" in words
         assert numbers(words.split("from")[0])[0] == matrix[5, 7]
         assert result(browser) == pytest.approx(weights[5] @ pixels)
-    before = activations
     click(browser, "Move the picture by one")
     after = [numbers(x.text)[0] for x in find(browser, ".live-node")][8:]
-    assert after[1:] == before[:-1]
+    assert after[1:] == activations[:-1]
 
 
 def test_connections_say_the_weight_of_a_line(browser, figure):
@@ -352,9 +339,8 @@ def test_connections_say_the_weight_of_a_line(browser, figure):
 
 def walk(rate, steps, start=(0.5, -0.5)):
     """The weights and the losses of the chapter's neuron."""
-    x = np.array(
-        [(3, 1), (2.5, 1), (3.5, 1.5), (1.5, 1.5), (1, 2), (0.5, 1.5), (1.5, 3), (2.5, 1.5)]
-    )
+    ears, noses = [3, 2.5, 3.5, 1.5, 1, 0.5, 1.5, 2.5], [1, 1, 1.5, 1.5, 2, 1.5, 3, 1.5]
+    x = np.transpose([ears, noses])
     y = np.arange(8) > 3
     w, losses = np.array(start), []
     for _ in range(steps + 1):
