@@ -29,9 +29,8 @@ def differences(names, series: dict, bands=None, limits=(0.15, 0.15), families=(
         figsize=(10, 0.26 * len(names) + 1.6),
         sharey=True,
         squeeze=False,
+        gridspec_kw={"wspace": 0.05},  # the last number of a panel, and the next one's first
     )
-    layout = figure.get_layout_engine()  # the last number of a panel, the next one's first
-    layout.set(wspace=0.05)  # type: ignore
     y = np.arange(len(names))[::-1]
     for axis, (title, changes), limit in zip(axes[0], series.items(), limits, strict=True):
         reach = (bands or {}).get(title)

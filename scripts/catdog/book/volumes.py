@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import matplotlib.pyplot as plt
@@ -204,15 +204,14 @@ def _row(axis, scale: _Scale, boxes: list[Stage], part: list[int], middles, widt
     """
     slots = scale.slots(boxes)
     gap = (width - sum(slots[i] for i in part)) / len(part)
-    before: Any = None  # where the box before ends, and its middles
-    left, places = gap / 2, []
+    left, before, places = gap / 2, (0.0, [(0.0, 0.0)]), []
     for i in part:
         stage = boxes[i]
         thick, height, lean = scale.box(stage)
         half = scale.width(stage) / 2
         x, end = left + slots[i] / 2 - half, left + slots[i] / 2 + half
         rows = middles if 0 < i < len(boxes) - 1 else [0.0]
-        if before and scale.towers == 2:
+        if i > 0 and scale.towers == 2:
             crossing = not stage.parted and len(before[1]) == 2
             _links(axis, before[1], [(x, y) for y in rows], crossing)
         if scale.towers == 1 and i == part[0] and stage.kernel:
