@@ -79,8 +79,8 @@ def table(browser, label):
     read = """return [arguments[0].style.getPropertyValue("--live-columns"),
         ...[...arguments[0].children].map((x) => x.value ?? x.textContent)]"""
     columns, *words = browser.execute_script(read, element)
-    cells = [numbers(word)[0] if word else None for word in words]
-    return [cells[i : i + int(columns)] for i in range(0, len(cells), int(columns))]
+    cells, k = [numbers(word)[0] if word else None for word in words], int(columns)
+    return [cells[i : i + k] for i in range(0, len(cells), k)]
 
 
 def choose(browser, label, value):
@@ -94,9 +94,8 @@ def click(browser, words):
     browser.find_element(By.XPATH, f"//button[starts-with(normalize-space(), '{words}')]").click()
 
 
-def result(browser, selector=".live-sum output"):
-    (element,) = find(browser, selector)
-    return numbers(element.text)[0]
+def result(browser):
+    return numbers(find(browser, ".live-sum output")[0].text)[0]
 
 
 def point(browser, element, down, across):
@@ -111,8 +110,8 @@ def point(browser, element, down, across):
 def test_fits_a_phone_and_is_used_by_keyboard(browser, figure, name):
     figure(name, 320)
     assert browser.execute_script("return document.documentElement.scrollWidth") == 320
-    wide = """return [...document.querySelectorAll(".live *")].filter((x) =>
-        x.getBoundingClientRect().right > 313 && !x.closest("svg")).length"""
+    wide = """return [...document.querySelectorAll(".live :not(svg *)")].filter((x) =>
+        x.getBoundingClientRect().right > 313).length"""
     assert browser.execute_script(wide) == 0  # nothing stands over the figure's right edge
     unnamed = """
         return [...document.querySelectorAll("[tabindex], button, select, input, canvas, svg")]
@@ -120,6 +119,7 @@ def test_fits_a_phone_and_is_used_by_keyboard(browser, figure, name):
           .map((x) => x.outerHTML.slice(0, 100));
     """
     assert [x for x in browser.execute_script(unnamed) if "<canvas" not in x] == []
+    browser.execute_script("document.onkeydown = () => document.body.append('a key of the page')")
     said = browser.find_element(By.CSS_SELECTOR, ".live [role=status]").text
     tools = find(browser, ".live [role=application]")
     assert tools
@@ -127,6 +127,7 @@ def test_fits_a_phone_and_is_used_by_keyboard(browser, figure, name):
         tool.send_keys(Keys.ARROW_RIGHT + Keys.ARROW_DOWN)
     now = " ".join(x.text for x in find(browser, ".live [role=status]"))
     assert said and said not in now
+    assert "a key of the page" not in browser.find_element(By.TAG_NAME, "body").text
 
 
 @pytest.mark.parametrize("name", NAMES)
