@@ -100,8 +100,7 @@ def result(browser):
 
 def point(browser, element, down, across):
     """Move the pointer to a share of an element's height and width."""
-    size = element.size
-    left, top = (across - 0.5) * size["width"], (down - 0.5) * size["height"]
+    left, top = (across - 0.5) * element.size["width"], (down - 0.5) * element.size["height"]
     browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", element)
     ActionChains(browser, 0).move_to_element_with_offset(element, left, top).perform()
 
