@@ -16,6 +16,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from sites import resize
 
 from catdog.book import live
 
@@ -50,8 +51,7 @@ def figure(browser, tmp_path):
         shown = live.show(name, picture, alt, **options)._repr_mimebundle_()["text/html"]
         page = tmp_path / f"{name}.html"
         page.write_text(PAGE.format(shown), "utf-8")
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        resize(browser, width, 900)
         browser.get_log("performance")
         browser.get(page.as_uri())
         WebDriverWait(browser, 30).until(lambda _: find(browser, ".live-try"))
