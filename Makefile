@@ -77,7 +77,8 @@ slides: install-dev
 	$(BIN)/catdog slides
 
 site: install-dev
-	$(BIN)/python scripts/site/build.py $(if $(SERVE),--serve) $(if $(EPUB),--epub) $(if $(PDF),--pdf)
+	$(BIN)/python scripts/site/build.py \
+		$(if $(filter command%,$(origin LANGUAGE)),--language $(LANGUAGE)) $(if $(SERVE),--serve) $(if $(EPUB),--epub) $(if $(PDF),--pdf)
 
 text: install-dev
 	$(BIN)/python -m catdog.book.twins

@@ -37,6 +37,10 @@ def copy(app, error) -> None:
         target = Path(app.outdir) / "_static" / "live"
         shutil.copytree(LIVE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.md"))
         assets.main(target / "assets")
+        translated = Path(app.srcdir, "locales", "live.json")
+        if translated.exists():
+            tag = app.config.language.replace("_", "-")  # as the pages have it in `lang`
+            shutil.copyfile(translated, target / "messages" / f"{tag}.json")
 
 
 def setup(app):
