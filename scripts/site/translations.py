@@ -1,11 +1,13 @@
-"""What the edition in a language lacks: messages that are missing, fuzzy (their source has changed),
-obsolete (it has gone), or broken (a formula, link, heading or code was lost).
+"""What an edition in another language lacks.
+
+A message is missing, fuzzy (its source has changed), obsolete (it has gone), or broken (it has lost
+a formula, a link, a heading or code of its source).
 
     .venv/bin/python scripts/site/translations.py LANGUAGE            counts them, file by file
     .venv/bin/python scripts/site/translations.py LANGUAGE --update   and writes the PO files anew
 
-`translations/LANGUAGE` has a file for each chapter (a message is a cell of prose, or a picture's text
-alternative), for each page (a paragraph), for the live figures, and for the interface.
+`translations/LANGUAGE` has a file for each chapter (a message is a cell of prose, or what a picture
+shows), for each page (a paragraph), for the live figures, and for the interface.
 """
 
 from __future__ import annotations
@@ -116,7 +118,7 @@ def write(file: Path, catalog: Catalog) -> None:
 
 def main(words: list[str] | None = None) -> int:
     """Count what is the matter with a language's messages; 1 where something is."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split(":")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("language")
     parser.add_argument("--update", action="store_true", help="write the PO files anew")
     parser.add_argument("--folder", type=Path, default=editions.TRANSLATIONS)

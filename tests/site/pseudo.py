@@ -1,16 +1,10 @@
 """A pseudo-language: every letter of a message accented, every vowel twice, what is code left."""
 
-import sys
-from pathlib import Path
-
-import sites  # noqa: F401  (finds the modules of the site)
 from editions import PROTECTED
 
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ACCENTED = "àƀçđèƒĝĥìĵķĺṁñòƥɋŕšţùṽŵẋýžÀƁÇĐÈƑĜĤÌĴĶĹṀÑÒƤɊŔŠŢÙṼŴẊÝŽ"
-LETTERS = str.maketrans(
-    {a: b * (1 + (a in "aeiou")) for a, b in zip(PLAIN, ACCENTED, strict=True)}
-)
+LETTERS = str.maketrans({a: b * (1 + (a in "aeiou")) for a, b in zip(PLAIN, ACCENTED, strict=True)})
 
 
 def say(text):
@@ -22,17 +16,14 @@ def say(text):
     return found + text[at:].translate(LETTERS)
 
 
-def write(folder, language, only=lambda name: True):
-    """Write the PO files of a whole edition."""
+def write(folder, language, only):
+    """Write those PO files of an edition that are named."""
     import translations
 
     for name, entries in translations.messages().items():
-        if only(name):
-            catalog = translations.in_step(folder / f"{name}.po", language, entries)
+        if name in only:
+            file = folder / language / f"{name}.po"
+            catalog = translations.in_step(file, language, entries)
             for message in catalog:
                 message.string = say(message.id) if message.id else message.string
-            translations.write(folder / language / f"{name}.po", catalog)
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]), sys.argv[2])
+            translations.write(file, catalog)

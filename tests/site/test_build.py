@@ -3,13 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import gather
 import numpy as np
 import pytest
-from sites import SITE
+from sites import SITE, made
 
 CHANGED = "notebooks/05_building_blocks"
 
@@ -18,14 +16,6 @@ def contents(html):
     """Path → bytes of all files that a reader gets, but for those of the search."""
     files = {f.relative_to(html).as_posix(): f.read_bytes() for f in html.rglob("*") if f.is_file()}
     return {name: blob for name, blob in files.items() if not name.startswith("pagefind/")}
-
-
-def pages(site, settings):
-    """Make the pages of what is gathered in a folder, in a program of its own."""
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import build, pathlib; "
-    code += "build.pages(pathlib.Path(sys.argv[2]))"
-    command = [sys.executable, "-c", code, str(SITE), str(site)]
-    return subprocess.run(command, capture_output=True, text=True, env=settings)
 
 
 def test_build_is_cheap(built):
@@ -43,7 +33,7 @@ def test_building_again_gives_the_same_and_a_changed_chapter_changes_its_page_al
     notebook = json.loads(text)
     notebook["cells"][-1]["source"] = ["A word more. ", *notebook["cells"][-1]["source"]]
     path.write_text(json.dumps(notebook), "utf-8")
-    done = pages(tmp_path, {**os.environ, "REPOSITORY": "https://github.com/reader/series"})
+    done = made(tmp_path, {**os.environ, "REPOSITORY": "https://github.com/reader/series"})
     assert done.returncode == 0, done.stderr[-2000:]
     before, after = contents(folder / "html"), contents(tmp_path / "html")
     assert before.keys() == after.keys()
@@ -106,7 +96,7 @@ def test_without_node_formulas_stay_text_and_the_search_is_sphinx_s(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     (source / "index.md").write_text("# Title\n\nIt is $x^2 < y$.\n")
-    done = pages(tmp_path, {**os.environ, "PATH": str(tmp_path)})
+    done = made(tmp_path, {**os.environ, "PATH": str(tmp_path)})
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == [
         "Node or its packages are missing: formulas stay text, the search is Sphinx's own."

@@ -1,32 +1,16 @@
 """The web edition in a browser: quiet, light, on phones, by keyboard, in the dark, on paper."""
 
 import re
-import time
 from contextlib import contextmanager
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from sites import SITE, WATCH, media, resize
+from sites import SITE, WATCH, media, resize, show, wait
 
 CHAPTER = "notebooks/04_convolution_by_hand.html"
 KINDS = ["index.html", CHAPTER, "notebooks/09_a_cnn_from_scratch.html", "notebooks/GLOSSARY.html"]
 AXE = SITE / "node_modules" / "axe-core" / "axe.min.js"
-
-
-def wait(browser, script, *values, seconds=60):
-    """Wait until a script returns something true; return that."""
-    end = time.monotonic() + seconds
-    while not (found := browser.execute_script(script, *values)):
-        assert time.monotonic() < end, script
-        time.sleep(0.05)
-    return found
-
-
-def show(browser, element):
-    """Scroll to an element, at once."""
-    script = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"
-    browser.execute_script(script, element)
 
 
 def test_pages_ask_our_own_server_alone_and_say_nothing(visits, address):
@@ -262,7 +246,8 @@ def test_live_figure_is_loaded_when_it_comes_near(browser, html, address):
     module.write_text("export const mount = (root, { n }) => (root.textContent = `n is ${n}`);")
     box = '<div data-live="test-figure" data-options=\'{"n": 3}\'><img alt="static"></div>'
     page.write_text(
-        f'{box}<p style="height:5000px"></p>{box}<script src="_static/site.js"></script>'
+        f'<html lang="en">{box}<p style="height:5000px"></p>{box}'
+        '<script src="_static/site.js"></script>'
     )
     try:
         browser.get(f"{address}/{page.name}")
