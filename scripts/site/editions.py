@@ -6,6 +6,7 @@ with the formulas, code, links and headings of its source.
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,7 @@ PROTECTED = re.compile(
 )
 _BLOCK = re.compile(rf"(?:(?:{_FENCE}|^[^\n]+)\n?)+", re.M | re.S)
 _ANCHOR = re.compile(rf"{_FENCE}|^#{{1,6}} [^\n]+|^> \*\*[^*\n]+\*\*", re.M | re.S)
+_TOLD = re.compile(r'(?<=alt=")[^"]+|(?<=<p>)[^<]+')
 
 Say = Callable[..., str]  # a message, and perhaps its context → its words in the language
 
@@ -72,6 +74,20 @@ def translated(text: str, say: Say) -> str:
         return found[0].replace(source, words if words == source else anchored(source, words))
 
     return _BLOCK.sub(block, text)
+
+
+def told(output: str) -> list[str]:
+    """What the box of a live figure says where no script runs, if an output is one."""
+    if "data-live=" not in output:
+        return []
+    return [html.unescape(words) for words in _TOLD.findall(output.partition("<script")[0])]
+
+
+def retold(output: str, say: Say) -> str:
+    """An output, its live figure's box in the language."""
+    for words in told(output):
+        output = output.replace(html.escape(words), html.escape(say(words)))
+    return output
 
 
 def load(file: Path, language: str) -> Catalog:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 from babel.messages.mofile import write_mo
-from editions import WRONG, Edition, Say, anchored, load, translated
+from editions import WRONG, Edition, Say, anchored, load, retold, translated
 
 TITLE = "Cats, Dogs & Convolutions"
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +127,10 @@ def described(path: Path, say: Say = str) -> str:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown" and (words := say(source)) != source:
             cell["source"] = anchored(source, words)
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "text/html" in data:
+                data["text/html"] = retold("".join(data["text/html"]), say)
         if cell.get("id") in texts:
             cell["metadata"]["alternatives"] = [say(t) for t in texts[cell["id"]]["pictures"]]
     return json.dumps(notebook, ensure_ascii=False)

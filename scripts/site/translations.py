@@ -39,6 +39,10 @@ def of_chapter(path: Path) -> Messages:
     beside = path.parent / "alternatives" / f"{path.stem}.yaml"
     texts = yaml.safe_load(beside.read_text("utf-8")) if beside.exists() else {}
     found += [(text, cell) for cell, entry in texts.items() for text in entry["pictures"]]
+    for cell in cells:
+        for output in cell.get("outputs", ()):
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            found += [(text, cell["id"]) for text in editions.told(html)]
     return [(text, None, where) for text, where in found]
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from collections import Counter
 
 import gather
@@ -17,6 +18,7 @@ from sites import made, show, wait
 LANGUAGE = "eo"  # a language that Sphinx, docutils and Pagefind know
 CHAPTERS = ["notebooks/03_dense_or_convolutional.ipynb", "notebooks/04_convolution_by_hand.ipynb"]
 PAGES = {"Look up": ["notebooks/GLOSSARY.md", gather.MADE]}
+SETTINGS = {**os.environ, "REPOSITORY": "https://github.com/reader/series"}
 ENGLISH = re.compile(r"[A-Za-z]{2,}")
 # names, and what Sphinx itself says in each of its languages
 NAMES = {"Colab", "Kaggle", "Binder", "GitHub", "@pradyunsg", "Link to this heading"}
@@ -39,7 +41,7 @@ def foreign(words, tmp_path_factory):
         patch.setattr(gather, "chapters", lambda: {"Ideas": CHAPTERS})
         patch.setattr(gather, "PARTS", PAGES)
         gather.gather(site / "source", Edition(LANGUAGE, words))
-    done = made(site, {**os.environ, "REPOSITORY": "https://github.com/reader/series"}, LANGUAGE)
+    done = made(site, SETTINGS, LANGUAGE)
     assert done.returncode == 0, done.stderr[-2000:]
     return site / "html"
 
@@ -67,6 +69,7 @@ def test_nothing_is_left_in_english(foreign):
         assert page.html["lang"] == LANGUAGE
         for picture in page.select(".cell_output img[alt]"):
             assert not ENGLISH.search(picture["alt"])
+        assert not [box for box in page.select("[data-live]") if ENGLISH.search(box.get_text())]
         assert not left(page), file.name
     assert left(BeautifulSoup("<p>word</p>", "html.parser"))
 
@@ -105,6 +108,29 @@ def test_live_figures_and_dialogs_speak_the_language(foreign, browser):
         show(browser, link)
         link.click()
         assert browser.find_element("css selector", "dialog button").text == pseudo.say("Close")
+
+
+def contents(html):
+    """Path → bytes of all files that a reader gets, but for those of the search."""
+    files = {f.relative_to(html).as_posix(): f.read_bytes() for f in html.rglob("*") if f.is_file()}
+    return {name: blob for name, blob in files.items() if not name.startswith("pagefind/")}
+
+
+def test_building_again_gives_the_same_and_a_changed_chapter_changes_its_page_alone(
+    foreign, tmp_path
+):
+    for part in ("source", "pictures"):
+        shutil.copytree(foreign.parent / part, tmp_path / part)
+    path = tmp_path / "source" / CHAPTERS[0]
+    notebook = json.loads(path.read_text("utf-8"))
+    notebook["cells"][-1]["source"] = "A word more."
+    path.write_text(json.dumps(notebook), "utf-8")
+    done = made(tmp_path, SETTINGS, LANGUAGE)
+    assert done.returncode == 0, done.stderr[-2000:]
+    before, after = contents(foreign), contents(tmp_path / "html")
+    assert before.keys() == after.keys()
+    different = {name for name in before if before[name] != after[name]}
+    assert different == {f"{gather.document(CHAPTERS[0])}.html", "searchindex.js"}
 
 
 @pytest.fixture

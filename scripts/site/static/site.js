@@ -39,13 +39,13 @@ function enlarge(event) {
 document.addEventListener("click", enlarge);
 
 const here = document.currentScript.src;
-let messages; // of all live figures, in the language of the page
+let liveMessages; // of all live figures, in the language of the page
 async function fill(figure) {
-  messages ??= fetch(new URL(`live/messages/${document.documentElement.lang}.json`, here)).then(
+  liveMessages ??= fetch(new URL(`live/messages/${document.documentElement.lang}.json`, here)).then(
     (found) => found.json(),
   );
   const { mount } = await import(new URL(`live/${figure.dataset.live}.js`, here));
-  mount(figure, { messages: await messages, ...JSON.parse(figure.dataset.options || "{}") });
+  mount(figure, { messages: await liveMessages, ...JSON.parse(figure.dataset.options || "{}") });
 }
 // Modules cannot be loaded from a file: there the static picture stays.
 if (location.protocol !== "file:") {
