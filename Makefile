@@ -3,10 +3,11 @@ PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
 
-.PHONY: help install install-dev run lab data train test processors pythons bench lint lock slides text clean
+.PHONY: help install install-dev run lab site data train test processors pythons bench lint lock slides text clean
 help:
 	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
 	@echo "make lab     open the chapters in JupyterLab"
+	@echo "make site    the web edition, in runs/site/html (SERVE=1: serves it)"
 	@echo "make data    ARCHIVE=train.zip: organize your photos"
 	@echo "make train   the recipes of chapter 9 (SCALE=full ARCHIVE=train.zip: on the real photos)"
 	@echo "make test    all tests            make lint   style, types, spelling"
@@ -74,6 +75,9 @@ lint: install-dev
 
 slides: install-dev
 	$(BIN)/catdog slides
+
+site: install-dev
+	$(BIN)/python scripts/site/build.py $(if $(SERVE),--serve) $(if $(EPUB),--epub) $(if $(PDF),--pdf)
 
 text: install-dev
 	$(BIN)/python -m catdog.book.twins

@@ -9,6 +9,7 @@ import tempfile
 import time
 import zipfile
 
+import chromium
 import pytest
 from pictures import jpeg
 
@@ -84,27 +85,7 @@ def photos_on_disk(make_zip, tmp_path):
 @pytest.fixture
 def browser(tmp_path):
     """A headless Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium and chromedriver must be installed where CI runs")
-        pytest.skip("chromium and chromedriver are not installed")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
-        "--disable-background-networking --disable-component-update --disable-sync "
-        "--disable-dev-shm-usage --window-size=1100,900"
-    ).split():
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=Service(driver))
-    found.set_page_load_timeout(120)
+    found = chromium.start(tmp_path / "profile")
     yield found
     found.quit()
 

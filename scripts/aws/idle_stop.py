@@ -196,7 +196,7 @@ class Watch:
         if (typed := self.machine.typed()) is not None:
             found.append((up - max(wall - typed, 0), "someone typed into a terminal"))
         if (percent := self.machine.gpu()) is not None and percent >= GPU_PERCENT:
-            found.append((up, f"a GPU is at {percent} %"))
+            found.append((up, f"a GPU is at {percent}%"))
         if (load := self.machine.load()) >= LOAD:
             found.append((up, f"the load is {load:.1f}"))
         if (copied := self.machine.copied()) > self.copied:

@@ -260,7 +260,7 @@ def measure(
 
     Returns:
         a record: check, images_per_second {precision: of a whole training}, scratch (with seconds
-        to 89.4 %), frozen, fine_tuned, and seconds_to_99.
+        to 89.4%), frozen, fine_tuned, and seconds_to_99.
     """
     need_gpu(device)
     run = Path(run)

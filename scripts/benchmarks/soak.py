@@ -266,7 +266,7 @@ def summary(found: dict) -> str:
     ]
     seconds, begin, end = found["seconds"], found["begin"], found["end"]
     lines.append(
-        f"good photos: median {seconds['median']} s, 99 % within {seconds['p99']} s, "
+        f"good photos: median {seconds['median']} s, 99% within {seconds['p99']} s, "
         f"{seconds['among dawdlers']} s while all others dawdle"
     )
     lines.append(

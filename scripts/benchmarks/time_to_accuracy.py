@@ -31,7 +31,7 @@ def timed_training(folder: str | Path, seed: int, recipe: str = "fast") -> dict:
 
     Returns:
         seed, seconds, training_seconds (in the epochs alone), accuracy (of the validation photos,
-        each with its mirror image) and its 95 % interval, without_mirror (the accuracy without it),
+        each with its mirror image) and its 95% interval, without_mirror (the accuracy without it),
         loss (of the training photos, an epoch each), peak_memory_gb.
 
     Raises:

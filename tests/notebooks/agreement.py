@@ -29,7 +29,7 @@ def bounds(measured, confidence=0.999) -> tuple[float, float]:
     Student's prediction interval: from n runs with standard deviation s it reaches t s √(1 + 1/n)
     to both sides of their mean. Two processors make no larger difference than two seeds, see
     seeds.py. Added are one of the 400 drawings, which rounding may turn, and half of the last digit
-    that is printed, 1 % in chapter 3.
+    that is printed, 1% in chapter 3.
     """
     n, middle = len(measured), np.mean(measured)
     reach = student.ppf((1 + confidence) / 2, n - 1) * np.std(measured, ddof=1)

@@ -24,6 +24,7 @@ from catdog.evaluation import ood
 from catdog.models import export
 
 HERE = Path(__file__).parent
+PHOTO = paths.ROOT / "scripts/site/live/lib/photo.js"  # what the web edition uses, too
 MODEL = paths.MODELS / "cat_dog_efficientnet.onnx"
 SHRUNK, ENLARGED, MIXED = (451, 300), (200, 150), (1000, 200)  # width, height
 # The pixels are equal but for ties (x.5), which OpenCV rounds otherwise; the rest is float32.
@@ -85,7 +86,7 @@ def folder(tmp_path_factory):
     if subprocess.run(["npm", "view", wanted, "version"], capture_output=True).returncode:
         pytest.skip("no npm registry answers")
     made = tmp_path_factory.mktemp("outside")
-    for file in (*HERE.glob("*.js*"), HERE / "page.html", MODEL):
+    for file in (*HERE.glob("*.js*"), HERE / "page.html", PHOTO, MODEL):
         shutil.copy(file, made)
     run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=made)
     yield made
@@ -142,7 +143,7 @@ def test_browser(browser, site, folder, photo):
     shutil.copy(file, folder)
     browser.set_script_timeout(120)
     browser.get(f"{site}/page.html")
-    ask = "const [done, ...rest] = [arguments[4], ...arguments]; ask(...rest).then(done, done);"
+    ask = "const [done, ...rest] = [arguments[4], ...arguments]; dog(...rest).then(done, done);"
     found = browser.execute_async_script(ask, MODEL.name, file.name, width, height)
     assert found == pytest.approx(wanted, abs=TOLERANCE)
 

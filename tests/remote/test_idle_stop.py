@@ -176,7 +176,7 @@ def test_work_outside_jupyter_counts(local_jupyter, what):
     once = what in ("typed", "copied")  # the others went on for half an hour
     last = 20 if once else 50
     assert last + 28 <= minutes(machine) <= last + 32
-    told = {"load": "the load is 2.0", "gpu": "a GPU is at 80 %", "typed": "typed"}
+    told = {"load": "the load is 2.0", "gpu": "a GPU is at 80%", "typed": "typed"}
     assert told.get(what, "files were copied over SSH") in one.lines[-1]
 
 

@@ -45,7 +45,7 @@ def test_no_text_names_a_measured_number_that_varies(chapter):
     for cell in nbformat.read(chapter, 4).cells:
         if {"varies", "hardware"} & set(cell.metadata.get("tags", [])) and cell.id in texts:
             for text in texts[cell.id]["pictures"]:
-                assert not re.search(r"\d\.\d|\d ?%", text.replace("95 % interval", "")), text
+                assert not re.search(r"\d\.\d|\d ?%", text.replace("95% interval", "")), text
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ def found(photos_on_disk, monkeypatch):
 
 
 def test_the_race_counts_who_arrives_and_measures_the_article_around_each(found):
-    assert found["reached"] == 2  # 89 % is not 89.4 %
+    assert found["reached"] == 2  # 89% is not 89.4%
     assert found["seconds"] == {"median": 12.0, "low": 10.0, "high": 20.0}
     assert (found["seeds"], found["n"], found["photos"]) == (3, 320, 32)
     around = [run["article_images_per_second"] for run in found["runs"]]

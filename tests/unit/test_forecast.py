@@ -49,6 +49,7 @@ def test_needs_says_memory_disk_and_what_is_drawn(record, monkeypatch, tmp_path)
     said = forecast.needs(record, "sample", 2, tmp_path / "missing")
     assert "2,000 are drawn first" in said and "6.0 GB of memory" in said
     assert re.search(r"0\.3 GB of disk \([\d.]+ free\)", said)
+    assert "Photos" not in forecast.needs(record, "sample", 2, None)
     nothing = SimpleNamespace(available=1e9, free=1e7)
     monkeypatch.setattr(forecast.psutil, "virtual_memory", lambda: nothing)
     monkeypatch.setattr(forecast.shutil, "disk_usage", lambda _: nothing)

@@ -42,6 +42,15 @@ def test_no_photo_is_committed():
     assert not [f for f in tracked() if re.search(r"(cat|dog)\.\d+\.jpe?g$", f)]
 
 
+def test_percent_sign_stands_beside_its_number():
+    """Of chapters the twins are read; records stay as they were written."""
+    spaced = re.compile(r"[\d}]\s%(?![\d(=}])")
+    names = [f for f in tracked() if re.search(r"\.(md|py|js|html|yaml)$", f)]
+    assert "notebooks/text/01_cats_and_dogs.md" in names
+    texts = {name: (ROOT / name).read_text("utf-8") for name in names}
+    assert not {name: spaced.findall(t) for name, t in texts.items() if spaced.search(t)}
+
+
 def test_conda_environment_is_the_lock():
     import yaml
 
@@ -79,10 +88,11 @@ def test_tables_of_the_pages_are_those_of_the_records():
     assert {p for p in pages if "<!-- end of " in p.read_text("utf-8")} == set(tables.PAGES)
 
 
-def test_first_page_is_short():
-    text = re.sub(r"<!--.*?-->", "", (ROOT / "README.md").read_text())
+@pytest.mark.parametrize(("page", "most"), [("README.md", 900), ("CONTRIBUTING.md", 400)])
+def test_first_pages_are_short(page, most):
+    text = re.sub(r"<!--.*?-->", "", (ROOT / page).read_text())
     text = re.sub(r"\]\([^)]*\)", "]", text)  # an address is no word
-    assert len([word for word in text.split() if re.search(r"\w", word)]) < 900
+    assert len([word for word in text.split() if re.search(r"\w", word)]) < most
 
 
 def test_shipped_models_are_small_and_have_card_and_record():

@@ -52,8 +52,8 @@ def test_photo_becomes_a_jpeg_close_to_it(photo):
 
 
 def test_grey_photo_becomes_a_jpeg_though_it_has_few_colours(photo):
-    kind, _ = images.smaller(png(Image.open(io.BytesIO(photo)).convert("L")))
-    assert kind == "image/jpeg"
+    kind, small = images.smaller(png(Image.open(io.BytesIO(photo)).convert("L")))
+    assert kind == "image/jpeg" and Image.open(io.BytesIO(small)).mode == "L"
 
 
 def test_gradient_of_too_many_colours_for_a_palette_loses_nothing():

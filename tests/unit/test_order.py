@@ -68,7 +68,8 @@ def functions(path: Path):
 
 def test_files_and_functions_are_short():
     found = {}
-    for path in sorted(SCRIPTS.rglob("*.py")):
+    ours = [path for path in SCRIPTS.rglob("*.py") if "node_modules" not in path.parts]
+    for path in sorted(ours):
         name = path.relative_to(SCRIPTS).as_posix()
         if (lines := len(path.read_text("utf-8").splitlines())) > 400:
             found[name] = lines

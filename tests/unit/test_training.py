@@ -214,7 +214,7 @@ def test_measures_against_known_values():
     assert found["accuracy"] == 0.5 and found["confusion"] == [[1, 1], [1, 1]]
     assert found["auc"] == 0.75
     assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.9]).mean())
-    # two are 90 % sure and right, two 60 % sure and wrong
+    # two are 90% sure and right, two 60% sure and wrong
     assert found["ece"] == pytest.approx((2 * 0.1 + 2 * 0.6) / 4)
 
 

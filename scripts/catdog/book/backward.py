@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from catdog.book.plots import CAT, CAT_TO_DOG, DOG, INK, SOFT
+from catdog.book.plots import CAT, CAT_TO_DOG, DOG, INK, SOFT, minus
 
 Cells = Sequence[tuple[int, int]]
 GAP = 1.3  # cells between two arrays, where the sign between them stands
@@ -52,7 +52,7 @@ def numbers(
 
 
 def _text(axis, x, y, text, **how):
-    axis.text(x, y, text, **({"ha": "center", "va": "center", "color": INK} | how))
+    axis.text(x, y, minus(text), **({"ha": "center", "va": "center", "color": INK} | how))
 
 
 def _table(axis, array, corner, name, framed):
@@ -79,23 +79,23 @@ def chain(layers: dict[str, Sequence[int]], weights: dict[str, str]):
         layers: {name: shape of what leaves it}; the first one is the input.
         weights: {name of a layer: names of its weights}, whose gradients leave below it.
     """
-    figure, axis = plt.subplots(figsize=(11, 2.7))
+    figure, axis = plt.subplots(figsize=(10, 2.3))
     step, wide = 2.0, 1.15
     for i, (name, shape) in enumerate(layers.items()):
         x = i * step
         axis.add_patch(plt.Rectangle((x, 0), wide, 1, facecolor="white", ec=INK, lw=1.5))
-        _text(axis, x + wide / 2, 0.5, name, fontsize=9)
+        _text(axis, x + wide / 2, 0.5, name.replace(" ", "\n"))
         if name in weights:
             _arrow(axis, (x + wide / 2, 0), (x + wide / 2, -0.55), DOG)
-            _text(axis, x + wide / 2, -0.78, f"gradients of\n{weights[name]}", fontsize=9, va="top")
+            _text(axis, x + wide / 2, -0.78, f"gradients of\n{weights[name]}", va="top")
         if i == len(layers) - 1:
             continue
         here, there = x + wide, x + step
         _arrow(axis, (here, 0.75), (there, 0.75), CAT)
-        _text(axis, (here + there) / 2, 1.3, "×".join(map(str, shape)), fontsize=9, color=CAT)
+        _text(axis, (here + there) / 2, 1.2, "×".join(map(str, shape)), color=CAT)
         if i > 0:
             _arrow(axis, (there, 0.25), (here, 0.25), DOG)
-    axis.set(xlim=(-0.1, (len(layers) - 1) * step + wide + 0.1), ylim=(-1.75, 1.6))
+    axis.set(xlim=(-0.1, (len(layers) - 1) * step + wide + 0.1), ylim=(-1.5, 1.4))
     axis.axis("off")
     return figure
 

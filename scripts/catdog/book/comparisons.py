@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 
-from catdog.book.plots import CAT, DOG, INK, SOFT
+from catdog.book.plots import CAT, DOG, INK, SOFT, minus
 
 UNSURE = "not statistically distinguishable"
 COLOURS = {"helps": CAT, "costs": DOG, UNSURE: SOFT}
@@ -29,6 +29,7 @@ def differences(names, series: dict, bands=None, limits=(0.15, 0.15), families=(
         figsize=(10, 0.26 * len(names) + 1.6),
         sharey=True,
         squeeze=False,
+        gridspec_kw={"wspace": 0.05},  # the last number of a panel, and the next one's first
     )
     y = np.arange(len(names))[::-1]
     for axis, (title, changes), limit in zip(axes[0], series.items(), limits, strict=True):
@@ -42,7 +43,7 @@ def differences(names, series: dict, bands=None, limits=(0.15, 0.15), families=(
         for at in [y[i] + 0.5 for i in range(1, len(families)) if families[i] != families[i - 1]]:
             axis.axhline(at, color=SOFT, lw=0.6)
         axis.set(title=title, xlabel="points of accuracy", xlim=(-108 * limit, 108 * limit))
-        axis.xaxis.set_major_formatter(lambda v, _: f"{v:+g}" if v else "0")
+        axis.xaxis.set_major_formatter(lambda v, _: minus(f"{v:+g}") if v else "0")
     for i, family in enumerate(families):
         if family not in families[:i]:
             across = axes[0, -1].get_yaxis_transform()

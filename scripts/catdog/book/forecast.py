@@ -58,22 +58,23 @@ def longest_first(chapters: list[Path]) -> list[Path]:
     return sorted(chapters, key=lambda path: -cost.get(path.stem, {}).get("cpu_seconds", np.inf))
 
 
-def needs(chapters: list[Path], scale: str, jobs: int, folder: Path) -> str:
+def needs(chapters: list[Path], scale: str, jobs: int, folder: Path | None) -> str:
     """Say what a run needs, and what this machine has, in a few lines.
 
     Args:
         chapters: those to be executed.
         jobs: how many at once.
-        folder: the organized photos; where the sample's are missing they are drawn first.
+        folder: the organized photos; where the sample's are missing they are drawn first. None if
+            no chapter reads photos.
     """
     free = psutil.virtual_memory().available / 1e9
     room = shutil.disk_usage(paths.ROOT).free / 1e9
     record = recorded()
     known = [record["chapters"][p.stem] for p in chapters if p.stem in record.get("chapters", {})]
     lines = []
-    if scale == "sample" and not folder.exists():
+    if folder and scale == "sample" and not folder.exists():
         lines.append(f"Photos: {DRAWINGS:,} are drawn first, into {folder}")
-    else:
+    elif folder:
         lines.append(f"Photos: {folder}")
     many = f"{len(chapters)} chapters" if len(chapters) != 1 else "1 chapter"
     at_once = f", {jobs} at a time" if jobs > 1 else ""

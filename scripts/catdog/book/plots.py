@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from catdog import CatDogError
 
@@ -26,31 +27,33 @@ STYLE: dict = {
 plt.rcParams.update(STYLE)
 
 
-def jpeg(quality: int = 75, dpi: int = 80) -> None:
-    """Keep a notebook's figures as JPEG: where they are full of photos, a fifth of the bytes."""
-    plt.rcParams["figure.dpi"] = dpi
-    how = {"quality": quality, "optimize": True, "progressive": True}
-    set_matplotlib_formats("jpeg", pil_kwargs=how)
+def minus(text: str) -> str:
+    """Return a text whose negative numbers have the minus sign, as matplotlib's axes have it."""
+    return re.sub(r"(?<![\w)])-(?=\.?\d)", "−", text)
 
 
 def grid(images, titles=None, columns: int = 6, width: float = 10, colours=None, span=None):
     """Show pictures of any size in rows, each with its title.
 
-    Grey pictures run from 0 to `span`, by default to their own largest value; if they have negative
-    values, middle grey is 0.
+    Grey pictures run from 0 to `span`, by default to the value that two of a thousand pixels
+    exceed; if they have negative values, middle grey is 0. A row is as high as its highest picture,
+    but no higher than wide.
     """
-    rows = -(-len(images) // columns)
-    cell = width / columns
-    shape = max(image.shape[0] / image.shape[1] for image in images)
-    tall = cell * min(shape, 1) + (0.3 if titles is not None else 0)
-    figure, axes = plt.subplots(rows, columns, figsize=(width, rows * tall), squeeze=False)
+    cell, above = width / columns, 0.3 if titles is not None else 0
+    shapes = [min(image.shape[0] / image.shape[1], 1) for image in images]
+    lines = [shapes[i : i + columns] for i in range(0, len(images), columns)]
+    tall = [cell * max(line) + above for line in lines]
+    figure, axes = plt.subplots(
+        len(lines), columns, figsize=(width, sum(tall)), squeeze=False, height_ratios=tall
+    )
     for axis in axes.flat:
         axis.axis("off")
+        axis.set_anchor("N")  # titles at one height above pictures of several
     for i, (image, axis) in enumerate(zip(images, axes.flat, strict=False)):
         _picture(axis, image, span)
         if titles is not None:
             colour = colours[i] if colours is not None else INK
-            axis.set_title(titles[i], fontsize=max(9, 0.9 * width), color=colour)
+            axis.set_title(minus(titles[i]), fontsize=max(9, 0.9 * width), color=colour)
     return figure
 
 
@@ -58,7 +61,7 @@ def _picture(axis, image, span=None):
     """Draw a picture as `grid` says."""
     limits = {}
     if image.ndim == 2:
-        top = span or max(np.abs(image).max(), 1e-12)
+        top = span or np.quantile(np.abs(image), 0.998) or max(np.abs(image).max(), 1e-12)
         limits = {"vmin": -top if image.min() < 0 and span is None else 0, "vmax": top}
     axis.imshow(image, interpolation="nearest", **limits)
 
@@ -81,7 +84,7 @@ def rows(table: dict, titles=None, width: float = 11):
         for k, (image, axis) in enumerate(zip(images, line, strict=False)):
             _picture(axis, image)
             if k < len(per_row.get(name, [])):
-                axis.set_title(per_row[name][k], fontsize=9)
+                axis.set_title(minus(per_row[name][k]), fontsize=9)
         line[0].text(
             -0.08, 0.5, name, ha="right", va="center", fontsize=9, transform=line[0].transAxes
         )
@@ -112,8 +115,8 @@ def tables(arrays: dict, signed: bool = False):
         top = 2 * max(np.abs(a).max() for a in arrays.values())
         axis.imshow(values, cmap="PuOr_r" if signed else "Blues", vmin=-top * signed, vmax=top)
         for (y, x), value in np.ndenumerate(values):
-            axis.text(x, y, f"{value:g}", ha="center", va="center", color=INK)
-        axis.set(xticks=[], yticks=[], title=name)
+            axis.text(x, y, minus(f"{value + 0.0:g}"), ha="center", va="center", color=INK)
+        axis.set(xticks=[], yticks=[], title=minus(name))
         axis.spines[:].set_visible(True)
     return figure
 
@@ -127,7 +130,7 @@ def curves(history: dict, best_epoch: int | None = None):
             axis.plot(range(1, len(values) + 1), values, color=colour, lw=2, label=label)
         if best_epoch:
             axis.axvline(best_epoch, color=DOG, ls=":", lw=1.5, label=f"best epoch: {best_epoch}")
-        axis.set(xlabel="epoch", title=name)
+        axis.set(xlabel="epoch", ylabel=name)
         axis.legend()
     return figure
 
@@ -147,13 +150,13 @@ def validation_curves(runs: dict):
                 values = history[name]
                 epochs = range(1, len(values) + 1)
                 axis.plot(epochs, values, color=colour, lw=1.6, label=None if i else label)
-        axis.set(xlabel="epoch", title=name.replace("val_", "validation "))
+        axis.set(xlabel="epoch", ylabel=name.replace("val_", "validation "))
     axes[1].legend()
     return figure
 
 
 def error_rates(measured: dict[str, dict], highlight=(), log: bool = False):
-    """Error rates as points with their 95 % intervals, a row a name: further left is better.
+    """Error rates as points with their 95% intervals, a row a name: further left is better.
 
     Args:
         measured: {name: {"accuracy", "interval"}}.
@@ -168,22 +171,22 @@ def error_rates(measured: dict[str, dict], highlight=(), log: bool = False):
         axis.plot((low, high), (at, at), color=colour, lw=2.5, alpha=0.6)
         axis.plot(error, at, "o", color=colour, ms=7)
         digits = 1 if error >= 0.01 else 2
-        text = f"{100 * error:.{digits}f} %"
+        text = f"{error:.{digits}%}"
         axis.text(error, at + 0.33, text, color=colour, ha="center", va="center", fontsize=9)
     axis.set(yticks=y, yticklabels=list(measured), xlabel="error rate", ylim=(-0.5, len(y) - 0.3))
     if log:
         axis.set_xscale("log")
         ticks = [t for t in (0.005, 0.01, 0.02, 0.05, 0.1) if axis.get_xlim()[1] >= t]
-        axis.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
+        axis.set_xticks(ticks, [f"{100 * t:g}%" for t in ticks])
         axis.minorticks_off()
     else:
         axis.set_xlim(0, None)
-        axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:g} %")
+        axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:g}%")
     return figure
 
 
 def confusion(matrix, labels=("cat", "dog")):
-    """Counts and rates: rows the truth, columns the guess."""
+    """Counts and rates: rows the truth, columns the prediction."""
     matrix = np.asarray(matrix)
     rates = matrix / matrix.sum(1, keepdims=True)
     figure, axis = plt.subplots(figsize=(3.6, 3.2))
@@ -196,57 +199,10 @@ def confusion(matrix, labels=("cat", "dog")):
         yticks=range(len(labels)),
         xticklabels=labels,
         yticklabels=labels,
-        xlabel="guess",
+        xlabel="prediction",
         ylabel="truth",
     )
     axis.spines[:].set_visible(False)
-    return figure
-
-
-def network(model):
-    """The tensors of a sequential model, drawn as boxes: height is size, width is channels."""
-    steps = [("photo", tuple(model.inputs[0].shape[1:]))]
-    for layer in model.layers:
-        kind = type(layer).__name__
-        if kind in ("Conv2D", "MaxPooling2D", "Flatten", "Dense"):
-            steps.append((kind, tuple(layer.output.shape[1:])))
-    many = len(steps) > 14
-    thin, small, step = (0.2, 5.5, 0.62) if many else (1.0, 8, 0.42)
-    figure, axis = plt.subplots(figsize=(11, 3.6))
-    colours = {"photo": SOFT, "Conv2D": CAT, "MaxPooling2D": "#56B4E9", "Dense": DOG}
-    x, largest = 0.0, steps[0][1][0]
-    for kind, shape in steps:
-        if len(shape) == 3:
-            tall, depth = shape[0] / largest, 0.28 * shape[0] / largest
-            wide = 0.10 + thin * shape[2] / 200
-        else:
-            tall, wide, depth = 0.15 + np.log10(shape[0]) / 5, 0.10, 0.0
-        colour = colours.get(kind, "#E69F00")
-        low, up = -tall / 2, tall / 2
-        shear = depth * 0.6
-        axis.fill((x, x + wide, x + wide, x), (low, low, up, up), color=colour, ec="white")
-        if depth:
-            top = ((x, x + wide, x + wide + depth, x + depth), (up, up, up + shear, up + shear))
-            side = (
-                (x + wide, x + wide + depth, x + wide + depth, x + wide),
-                (low, low + shear, up + shear, up),
-            )
-            axis.fill(*top, color=colour, alpha=0.7, ec="white")
-            axis.fill(*side, color=colour, alpha=0.5, ec="white")
-        size = "×".join(map(str, shape))
-        label = {"Conv2D": "conv 3×3", "MaxPooling2D": "max pool", "Dense": "dense"}
-        middle = x + wide / 2
-        axis.text(
-            middle,
-            -0.58,
-            f"{label.get(kind, kind.lower())}\n{size}",
-            ha="center",
-            va="top",
-            fontsize=small,
-        )
-        x += max(wide + depth, step) + 0.14
-    axis.set(xlim=(-0.25, x), ylim=(-0.82, 0.8))
-    axis.axis("off")
     return figure
 
 

@@ -278,7 +278,7 @@ def interval(rng: Draw) -> Question:
     return Question(
         "An interval read",
         f"Somebody claims a true accuracy of {claim:.0%}. Three networks were measured on {n:,} "
-        "photos each, which they had not seen:\n\n| | right | Wilson's 95 % interval |\n| --- | "
+        "photos each, which they had not seen:\n\n| | right | Wilson's 95% interval |\n| --- | "
         f'--- | --- |\n{table}\n\nIs the claim `"compatible"` with A, B and C, or is the measured '
         'network `"below"` or `"above"` it, beyond luck at this level? And about how many times as '
         "many photos would make an interval half as wide, at the same accuracy? (A whole number.)",
@@ -347,7 +347,7 @@ def updates(rng: Draw) -> Question:
     steps = -(-(photos - photos * ratio // 100) // batch)
     return Question(
         "Batches, steps, epochs",
-        f"Of {photos:,} photos, {ratio} % are kept for validation. The rest is trained on in "
+        f"Of {photos:,} photos, {ratio}% are kept for validation. The rest is trained on in "
         f"batches of {batch}, the last one smaller if need be, for {epochs} epochs. How many steps "
         "has an epoch, and how often are the weights changed in all?",
         {"photos": photos, "ratio": ratio, "batch": batch, "epochs": epochs},

@@ -115,5 +115,5 @@ def dots(rows: dict[str, list[float]], band: list[float]):
         axis.plot([1 - a for a in accuracies], [y] * len(accuracies), "o", color=CAT, alpha=0.6)
     axis.set(yticks=range(len(rows)), yticklabels=list(rows)[::-1], xlabel="error rate")
     axis.set_ylim(-0.5, len(rows) - 0.5)
-    axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:g} %")
+    axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:g}%")
     return figure

@@ -22,7 +22,7 @@ def without_its_top(shapes: dict[str, tuple[int, ...]], old: str, new: str):
         shapes: {name: (height, width, channels)} of what goes from block to block, photo first.
         old, new: what stands in the top that goes, and in the head that comes.
     """
-    figure, axis = plt.subplots(figsize=(10, 3.6))
+    figure, axis = plt.subplots(figsize=(10, 3.3))
     largest = next(iter(shapes.values()))[0]
     x = 0.0
     for i, (name, (height, _, channels)) in enumerate(shapes.items()):
@@ -37,15 +37,12 @@ def without_its_top(shapes: dict[str, tuple[int, ...]], old: str, new: str):
     for y, text, colour, style in ((1.3, old, SOFT, "--"), (-1.3, new, DOG, "-")):
         box = Rectangle((x + 0.7, y - 0.8), 3.1, 1.6, fc="white", ec=colour, ls=style, lw=1.8)
         axis.add_patch(box)
-        _text(
-            axis, x + 2.25, y, text, colour, bbox={"fc": "white", "ec": "none", "pad": 1}, zorder=3
-        )
-    axis.plot((x + 0.7, x + 3.8), (0.5, 2.1), color=SOFT, lw=1.2, zorder=2)
+        _text(axis, x + 2.25, y, text, colour)
     axis.annotate("", (x + 0.65, -1.3), (x, 0), arrowprops={"arrowstyle": "->", "color": DOG})
     _text(axis, x / 2 + 0.6, 2.5, "kept as it is: the backbone", CAT, fontsize=10)
     _text(axis, x + 2.25, 2.5, "cut off", SOFT, fontsize=10)
     _text(axis, x + 2.25, -2.5, "ours, trained", DOG, fontsize=10, va="top")
-    axis.set(xlim=(-0.2, x + 4), ylim=(-4.2, 3))
+    axis.set(xlim=(-0.2, x + 4), ylim=(-3.6, 3))
     axis.axis("off")
     return figure
 

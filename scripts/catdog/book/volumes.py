@@ -8,15 +8,16 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 from keras import layers
+from matplotlib.colors import to_rgb
 
 from catdog.book.plots import CAT, DOG, INK, SOFT
 
 POOLING = (layers.MaxPooling2D, layers.AveragePooling2D)
-COLOURS = {"input": SOFT, "conv": CAT, "pool": "#56B4E9", "dense": DOG}
+COLOURS = {"input": SOFT, "conv": CAT, "pool": "#56B4E9", "flatten": "#E69F00", "dense": DOG}
 LEAN = (0.32, 0.2)  # how far the back of a box stands right of and above its front, by height
-TALL, THICK = 1.15, 0.55  # inches: the tallest box, and the thickest where there is room
-KNEE = 0.03  # inches between boxes of one run
-LETTER = 0.076  # inches: how wide a letter of a label is
+TALL, THICK, THIN = 1.15, 0.55, 0.2  # inches: the tallest box; the thickest, as there is room
+KNEE, GAP = 0.03, 0.1  # inches between boxes of one run, and between labels
+LETTER = 0.09  # inches: how wide a letter of a label is
 
 
 class Stage(NamedTuple):
@@ -30,22 +31,25 @@ class Stage(NamedTuple):
     repeat: int = 1
 
 
-def stages(model: keras.Model) -> list[Stage]:
+def stages(model: keras.Model, flat: bool = False) -> list[Stage]:
     """Return the boxes of a sequential model: input, convolutions, poolings, dense layers.
 
-    Convolutions in a row whose outputs have one shape become one stage with `repeat`.
+    With `flat` also what Flatten makes. Convolutions in a row whose outputs have one shape become
+    one stage with `repeat`.
     """
     found = [Stage("input", "input", tuple(model.inputs[0].shape[1:]))]
     for layer in model.layers:
         shape = tuple(layer.output.shape[1:])
         if isinstance(layer, layers.Conv2D):
             k = layer.kernel_size[0]
-            new = Stage("conv", f"conv {k}×{k}", shape, k, layer.groups > 1)
+            new = Stage("conv", f"conv\n{k}×{k}", shape, k, layer.groups > 1)
         elif isinstance(layer, POOLING):
             k = layer.pool_size[0]
-            new = Stage("pool", f"pool {k}×{k}", shape, k, True)
+            new = Stage("pool", f"pool\n{k}×{k}", shape, k, True)
         elif isinstance(layer, layers.Dense):
             new = Stage("dense", "dense", shape)
+        elif isinstance(layer, layers.Flatten) and flat:
+            new = Stage("flatten", "flatten", shape)
         else:
             continue
         if new.kind == "conv" and new == found[-1]._replace(repeat=1):
@@ -58,21 +62,19 @@ def stages(model: keras.Model) -> list[Stage]:
 class _Scale:
     """From numbers to inches: lengths grow with the square root, so that all can be seen."""
 
-    def __init__(self, boxes: list[Stage], labels: list[tuple[str, str]], towers: int, room: float):
+    def __init__(self, boxes: list[Stage], labels: list[tuple[str, str]], towers: int):
         self.towers, self.thick = towers, THICK
         self.tall = TALL if towers == 1 else 0.8 * TALL
         solid = [box.shape for box in boxes if len(box.shape) == 3]
         self.side, self.channels = max(s[0] for s in solid), max(s[2] for s in solid)
         self.units = max((box.shape[0] for box in boxes if len(box.shape) == 1), default=1)
         lines = [[len(line) for part in label for line in part.split("\n")] for label in labels]
-        self.letters = [LETTER * max(line) for line in lines]
-        while sum(self.slots(boxes)) > room and self.thick > 0.05:
-            self.thick -= 0.01
+        self.letters = [LETTER * max(line) + GAP for line in lines]
 
     def box(self, stage: Stage) -> tuple[float, float, tuple[float, float]]:
         """Return the thickness and the height of a box, and where its back stands."""
         if len(stage.shape) == 1:
-            return 0.11, self.tall * (stage.shape[0] / self.units) ** 0.5, (0.0, 0.0)
+            return 0.11, self.tall * max(stage.shape[0] / self.units, 0.01) ** 0.5, (0.0, 0.0)
         height = self.tall * (stage.shape[0] / self.side) ** 0.5
         thick = 0.04 + self.thick * (stage.shape[2] / self.channels / self.towers) ** 0.5
         return thick, height, (LEAN[0] * height, LEAN[1] * height)
@@ -83,7 +85,25 @@ class _Scale:
 
     def slots(self, boxes: list[Stage]) -> list[float]:
         """How wide the place of each box is, its labels included."""
-        return [max(self.width(b), w) for b, w in zip(boxes, self.letters, strict=True)]
+        return [max(self.width(b) + GAP, w) for b, w in zip(boxes, self.letters, strict=True)]
+
+    def rows(self, boxes: list[Stage], room: float) -> list[list[int]]:
+        """Share the boxes out to as few rows of this width as can be, and set how thick they are.
+
+        Towers stay in one row.
+        """
+        for n in range(1, 2 if self.towers > 1 else len(boxes) + 1):
+            parts = [list(part) for part in np.array_split(np.arange(len(boxes)), n)]
+            for self.thick in np.arange(THICK, THIN, -0.01):
+                slots = self.slots(boxes)
+                if all(sum(slots[i] for i in part) <= room for part in parts):
+                    return parts
+        return parts
+
+
+def _pale(colour: str, strength: float):
+    """A colour on white, through which nothing behind it is seen."""
+    return 1 - strength * (1 - np.array(to_rgb(colour)))
 
 
 def _box(axis, x, y, thick, height, lean, colour):
@@ -95,8 +115,8 @@ def _box(axis, x, y, thick, height, lean, colour):
     if right:
         top = (x, far, far + right, x + right), (up, up, up + rise, up + rise)
         side = (far, far + right, far + right, far), (low, low + rise, up + rise, up)
-        axis.fill(*top, color=colour, alpha=0.7, **how)
-        axis.fill(*side, color=colour, alpha=0.45, **how)
+        axis.fill(*top, color=_pale(colour, 0.7), **how)
+        axis.fill(*side, color=_pale(colour, 0.45), **how)
 
 
 def _kernel(axis, start, thick, height, lean, share, end):
@@ -133,55 +153,85 @@ def _labels(boxes: list[Stage], names: list[str] | None, towers: int) -> list[tu
         if 0 < i < len(boxes) - 1:
             shape[-1] //= towers
         name = stage.label if stage.repeat == 1 else f"{stage.repeat} × {stage.label}"
-        found.append((names[i] if names else name, "×".join(map(str, shape))))
+        below = "×".join(map(str, shape[:2])) + "".join(f"\n×{n}" for n in shape[2:])
+        found.append((names[i] if names else name, below))
     return found
 
 
-def draw(model: keras.Model, names: list[str] | None = None, towers: int = 1, width: float = 11):
+def draw(
+    model: keras.Model,
+    names: list[str] | None = None,
+    towers: int = 1,
+    flat: bool = False,
+    width: float = 8,
+):
     """Draw a sequential model as volumes: height and width of a box, its thickness the channels.
 
     Lengths grow with the square root of the numbers, which stand below. The small frames are
-    kernels. A vector is a bar.
+    kernels. A vector is a bar. What is too long for one row goes on in the next.
 
     Args:
         names: what stands above the boxes, instead of the kinds of layers.
         towers: 2 draws each layer between the first and the last as two halves, one above the
             other, each with the shape that stands below. Orange lines show where a half sees both
             halves before it.
+        flat: draw what Flatten makes, too.
         width: of the figure, in inches; labels keep their size.
     """
-    boxes = stages(model)
+    boxes = stages(model, flat)
     labels = _labels(boxes, names, towers)
-    scale = _Scale(boxes, labels, towers, room=width - 0.1 * (len(boxes) + 2))
+    scale = _Scale(boxes, labels, towers)
+    parts = scale.rows(boxes, width)
+    middles = [0.0] if towers == 1 else [0.85 * scale.tall, -0.85 * scale.tall]
+    reach = 0.72 * TALL + middles[0]
+    figure = plt.figure(figsize=(width, (2 * reach + 0.9) * len(parts)), layout="none")
+    for row, part in enumerate(parts):
+        axis = figure.add_axes((0, 1 - (row + 1) / len(parts), 1, 1 / len(parts)))
+        places = _row(axis, scale, boxes, part, middles, width)
+        for i, x in zip(part, places, strict=True):
+            how: dict = {"ha": "center", "fontsize": 10, "color": INK}
+            axis.text(x, reach + 0.08, labels[i][0], va="bottom", **how)
+            axis.text(x, -reach + 0.18, labels[i][1], va="top", **how)
+        axis.set(xlim=(0, width), ylim=(-reach - 0.3, reach + 0.6))
+        axis.axis("off")
+    return figure
+
+
+def _row(axis, scale: _Scale, boxes: list[Stage], part: list[int], middles, width: float):
+    """Draw some of the boxes, from left to right; return the middle of each place.
+
+    A kernel whose output stands in the next row points to the right edge.
+    """
     slots = scale.slots(boxes)
-    gap = (width - 0.2 - sum(slots)) / len(boxes)
-    rows = [0.0] if towers == 1 else [0.85 * scale.tall, -0.85 * scale.tall]
-    reach = 0.62 * TALL + rows[0]
-    figure = plt.figure(figsize=(width, 2 * reach + 0.75), layout="none")
-    axis = figure.add_axes((0, 0, 1, 1))
-    left, before = 0.1 + gap / 2, None
-    for i, (stage, slot) in enumerate(zip(boxes, slots, strict=True)):
+    gap = (width - sum(slots[i] for i in part)) / len(part)
+    left, before, places = gap / 2, (0.0, [(0.0, 0.0)]), []
+    for i in part:
+        stage = boxes[i]
         thick, height, lean = scale.box(stage)
-        x, end = left + (slot - scale.width(stage)) / 2, left + (slot + scale.width(stage)) / 2
-        middles = rows if 0 < i < len(boxes) - 1 else [0.0]
-        if before and towers == 2:
+        half = scale.width(stage) / 2
+        x, end = left + slots[i] / 2 - half, left + slots[i] / 2 + half
+        rows = middles if 0 < i < len(boxes) - 1 else [0.0]
+        if i > 0 and scale.towers == 2:
             crossing = not stage.parted and len(before[1]) == 2
-            _links(axis, before[1], [(x, y) for y in middles], crossing)
-        if before and stage.kernel and towers == 1:
+            _links(axis, before[1], [(x, y) for y in rows], crossing)
+        if scale.towers == 1 and i == part[0] and stage.kernel:
+            axis.plot((0, x), (0, 0), color=INK, lw=0.7, ls=":", zorder=5)
+        elif scale.towers == 1 and stage.kernel:
             shape = scale.box(boxes[i - 1])
             start = (before[0] - shape[0] - shape[2][0], 0.0)
             _kernel(axis, start, *shape, stage.kernel / boxes[i - 1].shape[0], (x, 0.0))
-        for y in middles:
+        for y in rows:
             for k in range(stage.repeat):
                 _box(axis, x + k * (thick + KNEE), y, thick, height, lean, COLOURS[stage.kind])
-        how: dict = {"ha": "center", "fontsize": 8.5, "color": INK}
-        axis.text(left + slot / 2, reach + 0.12, labels[i][0], va="bottom", **how)
-        axis.text(left + slot / 2, -reach + 0.08, labels[i][1], va="top", **how)
-        before = end, [(end - lean[0] / 2, y + lean[1] / 2) for y in middles]
-        left += slot + gap
-    axis.set(xlim=(0, width), ylim=(-reach - 0.2, reach + 0.55))
-    axis.axis("off")
-    return figure
+        before = end, [(end - lean[0] / 2, y + lean[1] / 2) for y in rows]
+        places.append(left + slots[i] / 2)
+        left += slots[i] + gap
+    follower = boxes[part[-1] + 1] if part[-1] + 1 < len(boxes) else None
+    if follower and follower.kernel and scale.towers == 1:
+        start = (before[0] - thick - lean[0], 0.0)
+        share = follower.kernel / stage.shape[0]
+        _kernel(axis, start, thick, height, lean, share, (width, 0.0))
+    return places
 
 
 def _sheet(axis, x, n, cell, colours):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 
-from catdog.book import plots
-from catdog.book.plots import CAT, DOG, INK, SOFT
+from catdog.book.plots import CAT, DOG, INK, SOFT, minus
 
 PALE = "#D8E6F0"  # CAT, in a ninth of its strength: fills what numbers or lines stand on
 
@@ -32,14 +30,14 @@ def table(
                 vmax=top if signed else top / 2.2)  # fmt: skip
     for (y, x), value in np.ndenumerate(seen):
         if np.isfinite(value):
-            axis.text(x, y, f"{value:g}".replace("-", "−"), ha="center", va="center", fontsize=size)
+            axis.text(x, y, minus(f"{value:g}"), ha="center", va="center", fontsize=size)
     axis.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
     axis.set_xticks(np.arange(values.shape[1] + 1) - 0.5, [])
     axis.set_yticks(np.arange(values.shape[0] + 1) - 0.5, [])
     axis.grid(color="white", lw=1)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(True)
-    axis.set_title(title, fontsize=11)
+    axis.set_title(minus(title), fontsize=11)
 
 
 def row_of_tables(arrays: dict, signed=(), cell: float = 0.46, between: str = "", below: float = 0):
@@ -59,12 +57,14 @@ def row_of_tables(arrays: dict, signed=(), cell: float = 0.46, between: str = ""
     width = cell * (sum(wide) + 1.4 * (len(wide) - 1)) + 0.4
     figure = plt.figure(figsize=(width, cell * tall + 0.45 + below), layout="none")
     bottom, high = figure.get_figheight() - cell * tall - 0.4, figure.get_figheight()
+    longest = max(len(f"{v:g}") for a in arrays.values() for v in np.ravel(a))
+    size = min(12 if cell > 0.4 else 9, 90 * cell / longest)  # points: within the cells
     left, axes = 0.2, []
     for i, (title, values) in enumerate(arrays.items()):
         h, w = np.shape(values)
         x, y = left + cell * (wide[i] - w) / 2, bottom + cell * (tall - h) / 2
         axis = figure.add_axes((x / width, y / high, cell * w / width, cell * h / high))
-        table(axis, values, title, signed=title in signed, size=12 if cell > 0.4 else 9)
+        table(axis, values, title, signed=title in signed, size=size)
         left += cell * wide[i]
         if i < len(between):
             middle = (left + 0.7 * cell) / width, (bottom + cell * tall / 2) / high
@@ -78,11 +78,11 @@ def products(window, kernel) -> str:
     """Write out the sum of products of a window and a kernel, a line for each row of them."""
 
     def term(a, b):
-        return f"{a:g}×{b:g}" if b >= 0 else f"{a:g}×(−{-b:g})"
+        return f"{a:g}×{b:g}" if b >= 0 else f"{a:g}×({b:g})"
 
     lines = [" + ".join(map(term, *pair)) for pair in zip(window, kernel, strict=True)]
-    total = f"{(np.asarray(window) * kernel).sum():g}".replace("-", "−")
-    return "\n+ ".join(lines) + f" = {total}"
+    total = f"{(np.asarray(window) * kernel).sum():g}"
+    return minus("\n+ ".join(lines) + f" = {total}")
 
 
 def arithmetic(picture, kernel, at=(0, 0)):
@@ -156,12 +156,12 @@ def channels(patch, kernel):
         table(axes[c, 0], patch[:, :, c], f"window, {name}", size=10, top=patch.max())
         table(axes[c, 1], kernel[:, :, c], f"kernel, {name}", signed=True, size=10)
         axes[c, 1].text(
-            1.2, 0.5, f"→ {sums[c]:g}".replace("-", "−"), transform=axes[c, 1].transAxes,
+            1.2, 0.5, minus(f"→ {sums[c]:g}"), transform=axes[c, 1].transAxes,
             fontsize=13, va="center",
         )  # fmt: skip
         axes[c, 0].text(1.65, 0.5, "×", transform=axes[c, 0].transAxes, fontsize=16, va="center")
     total = " + ".join(f"{v:g}" if v >= 0 else f"(−{-v:g})" for v in sums)
-    text = f"{total} = {sums.sum():g}".replace("-", "−")
+    text = minus(f"{total} = {sums.sum():g}")
     figure.supxlabel(text, fontsize=13, color=DOG)
     return figure
 
@@ -245,7 +245,7 @@ def flatten(maps, names=("cat", "dog")):
     row = maps.reshape(-1)
     figure = plt.figure(figsize=(10, 3.9), layout="none")
     for k in range(c):
-        axis = figure.add_axes([0.01, 0.08 + 0.3 * (c - 1 - k), 0.2, 0.24])
+        axis = figure.add_axes([0.01, 0.06 + 0.32 * (c - 1 - k), 0.2, 0.21])
         table(axis, maps[:, :, k], f"map {k + 1}", size=11)
     axis = figure.add_axes([0.25, 0.02, 0.74, 0.96])
     axis.set(xlim=(0, 10), ylim=(-0.5, len(row) + 0.2))
@@ -319,30 +319,3 @@ def overview(photo, maps):
     axis.set(xlim=(-0.1, x + 3), ylim=(-2.3, 1.8), aspect="equal")
     axis.axis("off")
     return figure
-
-
-def editor(picture, presets: dict, apply):
-    """A widget: choose one of the kernels, change its numbers, see `apply(kernel, picture)`."""
-    cells = [widgets.FloatText(layout={"width": "70px"}) for _ in range(9)]
-    preset = widgets.Dropdown(options=list(presets))
-    out = widgets.Output()
-
-    def draw(_=None):
-        kernel = np.array([cell.value for cell in cells]).reshape(3, 3)
-        titles = ["original", f"sum of weights {kernel.sum():.2f}"]
-        with out:
-            out.clear_output(wait=True)
-            plots.grid([picture, apply(kernel, picture)], titles, columns=2)
-            plt.show()
-
-    def choose(_=None):
-        for cell, value in zip(cells, presets[preset.value].ravel(), strict=True):
-            cell.unobserve(draw, "value")
-            cell.value = value
-            cell.observe(draw, "value")
-        draw()
-
-    preset.observe(choose, "value")
-    choose()
-    columns = {"grid_template_columns": "80px 80px 80px"}
-    return widgets.VBox([preset, widgets.GridBox(cells, layout=columns), out])

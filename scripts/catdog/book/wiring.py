@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Circle, Ellipse, FancyBboxPatch, Polygon, Rectangle
 
-from catdog.book.plots import CAT, CAT_TO_DOG, COLOURS, DOG, INK, SOFT
+from catdog.book.plots import CAT, CAT_TO_DOG, COLOURS, DOG, INK, SOFT, minus
 
 SHARED = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # one for each weight of a kernel
 PALE = "#E8E8E8"
@@ -28,7 +28,7 @@ def _canvas(width: float, height: float, columns: int = 1, ratios=None):
 def _node(axis, x, y, text="", radius=0.3, colour="white", size=10, ink=INK):
     """A circle with a text in it."""
     axis.add_patch(Circle((x, y), radius, fc=colour, ec=INK, lw=1.2, zorder=3))
-    axis.text(x, y, text, ha="center", va="center", fontsize=size, color=ink, zorder=4)
+    axis.text(x, y, minus(text), ha="center", va="center", fontsize=size, color=ink, zorder=4)
 
 
 def _arrow(axis, start, end, text="", colour=INK, above=0.12, size=10, curve=0.0):
@@ -37,7 +37,8 @@ def _arrow(axis, start, end, text="", colour=INK, above=0.12, size=10, curve=0.0
     style["connectionstyle"] = f"arc3,rad={curve}"
     axis.annotate("", end, start, arrowprops=style, zorder=2)
     x, y = (np.array(start) + end) / 2
-    axis.text(x, y + above, text, ha="center", va="center", fontsize=size, color=colour, zorder=5)
+    how = {"ha": "center", "va": "center", "fontsize": size, "color": colour, "zorder": 5}
+    axis.text(x, y + above, minus(text), **how)
 
 
 def faces(measures, labels: Sequence[str]):
@@ -80,15 +81,13 @@ def neuron(x, w, b: float, names: Sequence[str], activation=("", None)):
         _node(axis, 0, height, f"{value:g}", colour=PALE)
         axis.text(-0.45, height, name, ha="right", va="center")
         end = (3.05, 0.22 * np.sign(height))
-        _arrow(axis, (0.3, height), end, f"× {weight:g}".replace("-", "−"), CAT, 0.2)
-        axis.text(
-            1.7, height * 1.12, f"{value * weight:+g}".replace("-", "−"), ha="center", color=INK
-        )
+        _arrow(axis, (0.3, height), end, f"× {weight:g}", CAT, 0.2)
+        axis.text(1.7, height * 1.12, minus(f"{value * weight:+g}"), ha="center", color=INK)
     _node(axis, 3.5, 0, "sum", 0.45)
     _arrow(axis, (3.5, 1.15), (3.5, 0.45), "", CAT)
-    axis.text(3.5, 1.28, f"bias {b:+g}", ha="center", color=CAT)
+    axis.text(3.5, 1.28, minus(f"bias {b:+g}"), ha="center", color=CAT)
     label, function = activation
-    _arrow(axis, (3.95, 0), (5.45, 0), f"z = {z:g}".replace("-", "−"), INK, 0.2)
+    _arrow(axis, (3.95, 0), (5.45, 0), f"z = {z:g}", INK, 0.2)
     _node(axis, 6.0, 0, label, 0.55, size=9)
     _arrow(axis, (6.55, 0), (8.0, 0), f"{function(z):.3f}", DOG, 0.2)
     axis.text(8.1, 0, "prediction", va="center", color=DOG)
@@ -96,35 +95,34 @@ def neuron(x, w, b: float, names: Sequence[str], activation=("", None)):
     return figure
 
 
-def layers(sizes: Sequence[int], names: Sequence[str], width: float = 10, height: float = 3.6):
+def layers(sizes: Sequence[int], names: Sequence[str], width: float = 10):
     """A dense network: a column of neurons for each layer, each connected with all of the last.
 
     Args:
         sizes: neurons of each layer; the first are the inputs.
         names: of the layers, written below them.
     """
-    figure, (axis,) = _canvas(width, height)
-    columns = np.arange(len(sizes)) * 2.6
-    tall = 0.75
+    columns, tall = np.arange(len(sizes)) * 2.6, 0.75
+    left, right, half = -0.7, columns[-1] + 0.7, tall * max(sizes) / 2
+    low, up = -half - 0.5, half + 0.75
+    figure, (axis,) = _canvas(width, width * (up - low) / (right - left))
     places = [
         [(x, tall * (i - (n - 1) / 2)) for i in range(n)]
         for x, n in zip(columns, sizes, strict=True)
     ]
-    for left, right in zip(places, places[1:], strict=False):
-        for a in left:
-            for b in right:
+    for before, after in zip(places, places[1:], strict=False):
+        for a in before:
+            for b in after:
                 axis.plot(*zip(a, b, strict=True), color=SOFT, lw=0.8, zorder=1)
-        count = f"{len(left)}×{len(right)} weights\n+ {len(right)} biases"
-        middle = (left[0][0] + right[0][0]) / 2
-        axis.text(middle, tall * max(sizes) / 2 + 0.1, count, ha="center", va="bottom", fontsize=9)
+        count = f"{len(before)}×{len(after)} weights\n+ {len(after)} biases"
+        middle = (before[0][0] + after[0][0]) / 2
+        axis.text(middle, half + 0.1, count, ha="center", va="bottom")
     colours = [PALE] + [CAT] * (len(sizes) - 2) + [DOG]
     for column, colour, name in zip(places, colours, names, strict=True):
         for x, y in column:
             _node(axis, x, y, "", 0.25, colour)
-        low = -tall * max(sizes) / 2 - 0.15
-        axis.text(column[0][0], low, name, ha="center", va="top")
-    axis.set(xlim=(-1.2, columns[-1] + 1.2))
-    axis.set_ylim(-tall * max(sizes) / 2 - 0.9, tall * max(sizes) / 2 + 0.8)
+        axis.text(column[0][0], -half - 0.35, name, ha="center", va="baseline")
+    axis.set(xlim=(left, right), ylim=(low, up))
     return figure
 
 
@@ -159,14 +157,14 @@ def chain(nodes: Sequence[tuple[str, str]], forward: Sequence[str], backward: Se
     for i, (name, value) in enumerate(nodes):
         box = FancyBboxPatch((i * step - 0.5, -0.35), 1, 0.7, boxstyle="round,pad=0.06", fc=PALE)
         axis.add_patch(box)
-        axis.text(i * step, 0.02, f"{name}\n{value}", ha="center", va="center")
+        axis.text(i * step, 0.02, minus(f"{name}\n{value}"), ha="center", va="center")
     for i, (ahead, back) in enumerate(zip(forward, backward, strict=True)):
         start, end = i * step + 0.62, (i + 1) * step - 0.62
         _arrow(axis, (start, 0.2), (end, 0.2), "", CAT)
         _arrow(axis, (end, -0.2), (start, -0.2), "", DOG)
         middle = (i + 0.5) * step
-        axis.text(middle, 0.75, ahead, ha="center", va="center", color=CAT)
-        axis.text(middle, -0.75, back, ha="center", va="center", color=DOG)
+        axis.text(middle, 0.75, minus(ahead), ha="center", va="center", color=CAT)
+        axis.text(middle, -0.75, minus(back), ha="center", va="center", color=DOG)
     right = (len(nodes) - 1) * step + 0.7
     axis.text(-0.6, 1.2, "forward: compute", color=CAT)
     axis.text(right, -1.3, "backward: how much does the loss change?", color=DOG, ha="right")
@@ -205,7 +203,8 @@ def vector_and_grid(picture):
     axes[0].set(xticks=range(width), yticks=range(height))
     axes[1].imshow(picture.reshape(1, -1), vmin=0, vmax=255, aspect=2.5)
     title = f"the vector: {picture.size} numbers"
-    axes[1].set(yticks=[], xlabel="position in the vector", title=title)
+    axes[1].set(yticks=[], xlabel="position in the vector")
+    axes[1].set_title(title, loc="right")  # the arrows end left of it
     axes[1].set_xticks(range(0, picture.size, width))
     for (row, column), colour in marked.items():
         places = ((axes[0], column, row), (axes[1], row * width + column, 0))

@@ -47,8 +47,9 @@ def run(chapters, scale, force, in_place, jobs, stall, record: Path | None) -> i
     left = [path for path in asked if path not in made]
     jobs = 1 if in_place else jobs or execute.sensible_jobs(scale)
     if left:
-        note(forecast.needs(left, scale, jobs, paths.photos(scale)))
-        if scale == "sample":  # draws the photos, where they are missing
+        reads_photos = any("config.scale(" in path.read_text("utf-8") for path in left)
+        note(forecast.needs(left, scale, jobs, paths.photos(scale) if reads_photos else None))
+        if scale == "sample" and reads_photos:  # draws them, where they are missing
             from catdog.training import config
 
             config.scale("sample")

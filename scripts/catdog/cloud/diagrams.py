@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.collections import PolyCollection
 from matplotlib.patches import FancyBboxPatch
 
 from catdog.book.plots import CAT, DOG, INK, SOFT
@@ -18,7 +20,7 @@ def _canvas(width: float, height: float):
     return figure, axis
 
 
-def _box(axis, x, y, wide, tall, text="", colour=INK, fill="white", size=9, weight=None, top=False):
+def _box(axis, x, y, wide, tall, text="", colour=INK, fill="white", size=10, top=False, **how):
     shape = FancyBboxPatch(
         (x, y), wide, tall, boxstyle="round,pad=0,rounding_size=1.2", fc=fill, ec=colour, lw=1.5
     )
@@ -32,11 +34,11 @@ def _box(axis, x, y, wide, tall, text="", colour=INK, fill="white", size=9, weig
         va="top" if top else "center",
         fontsize=size,
         color=colour,
-        weight=weight,
+        **how,
     )
 
 
-def _arrow(axis, a, b, text="", colour=INK, style="->", width=1.5, above=True, size=9):
+def _arrow(axis, a, b, text="", colour=INK, style="->", width=1.5, above=True, size=10):
     how = {"arrowstyle": style, "color": colour, "lw": width, "shrinkA": 0, "shrinkB": 0}
     axis.annotate("", b, a, arrowprops=how)
     x, y = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
@@ -47,17 +49,21 @@ def _arrow(axis, a, b, text="", colour=INK, style="->", width=1.5, above=True, s
 
 
 def cores():
-    """A processor's few large cores beside a GPU's many small ones, each box a core."""
+    """A processor's few large cores beside a GPU's many small ones, each box a core: a T4's."""
     figure, axis = _canvas(10.5, 3.2)
+    figure.set_layout_engine("none")
+    axis.set_position((0, 0, 1, 1))  # 9 pixels a unit: all boxes of a core have the same size
     for i in range(4):
         x, y = 4 + 13 * (i % 2), 5 + 12 * (i // 2)
         _box(axis, x, y, 11, 10, "core", CAT, "#e2eff7", 10)
-    rows, columns, side = 12, 30, 1.5
-    for i in range(rows * columns):
-        corner = (50 + 1.8 * (i % columns), 5.2 + 1.8 * (i // columns))
-        axis.add_patch(plt.Rectangle(corner, side, side, color=DOG, lw=0))
+    rows, columns, step = 32, 80, 6 / 9
+    x, y = np.meshgrid(50 + step * np.arange(columns), 5.2 + step * np.arange(rows))
+    corners = np.stack([x, y], 2).reshape(-1, 1, 2)
+    square = 4 / 9 * np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+    axis.add_collection(PolyCollection(corners + square, color=DOG, lw=0))
     axis.text(16, 29, "a processor: few cores, each quick at anything", ha="center", size=10)
-    axis.text(77, 29, "a GPU: thousands of cores, all at the same step", ha="center", size=10)
+    label = f"a GPU: {rows * columns:,} cores, all at the same step"
+    axis.text(77, 29, label, ha="center", size=10)
     axis.text(16, 3, "one thing after the other", ha="center", va="top", size=10, color=CAT)
     label = "the same operation on many numbers at once"
     axis.text(77, 3, label, ha="center", va="top", size=10, color=DOG)
@@ -74,7 +80,7 @@ def where():
     _box(axis, 58, 5, 46, 37, "the machine, rented from AWS", SOFT, "#f6f6f6", 10, top=True)
     _box(axis, 61, 16, 13, 8, "SSH", CAT)
     _box(axis, 78, 28, 23, 8, "Jupyter\n127.0.0.1, token", CAT)
-    _box(axis, 78, 16, 10, 8, "notebook\nkernel", INK, size=8)
+    _box(axis, 78, 16, 10, 8, "notebook\nkernel", INK)
     _box(axis, 91, 16, 10, 8, "GPU", DOG, weight="bold")
     _box(axis, 61, 6.5, 40, 6, "disk, encrypted: notebooks, photos, runs", INK)
     _arrow(axis, (67.5, 24), (78, 31), colour=CAT)
@@ -92,7 +98,7 @@ def where():
 
 
 def _small(colour, va):
-    return {"ha": "center", "va": va, "fontsize": 8, "color": colour}
+    return {"ha": "center", "va": va, "fontsize": 10, "color": colour}
 
 
 def states(name: str = instances.DEFAULT, disk: int = 100, idle: int = 30, hours: int = 8):
@@ -120,7 +126,7 @@ def states(name: str = instances.DEFAULT, disk: int = 100, idle: int = 30, hours
     ):
         _box(axis, x, 9, 23, 16, "", colour, fill)
         axis.text(x + 11.5, 23.5, title, ha="center", va="top", color=colour, weight="bold")
-        axis.text(x + 11.5, 19.8, lines, ha="center", va="top", fontsize=9, color=INK)
+        axis.text(x + 11.5, 19.8, lines, ha="center", va="top", fontsize=10, color=INK)
     _arrow(axis, (25, 20), (41, 20), "catdog aws stop")
     _arrow(axis, (41, 13), (25, 13), "catdog aws start", above=False)
     _arrow(axis, (64, 17), (80, 17), "catdog aws down")
@@ -129,8 +135,8 @@ def states(name: str = instances.DEFAULT, disk: int = 100, idle: int = 30, hours
     )
     axis.plot((13.5, 13.5, 91.5), (9, 4, 4), color=INK, lw=1.5)
     _arrow(axis, (91.5, 4), (91.5, 9))
-    axis.text(52, 3.2, "catdog aws down", ha="center", va="top", fontsize=9)
-    axis.text(13.5, 30, "catdog aws up", ha="center", va="bottom", fontsize=9)
+    axis.text(52, 3.2, "catdog aws down", ha="center", va="top", fontsize=10)
+    axis.text(13.5, 30, "catdog aws up", ha="center", va="bottom", fontsize=10)
     _arrow(axis, (13.5, 29.5), (13.5, 25))
     return figure
 
@@ -163,20 +169,20 @@ def supply(per_core: float, per_gpu=(1_000, 3_000, 10_000), names=("p2.8xlarge",
     """
     figure, axis = plt.subplots(figsize=(8.5, 3.8))
     gpus = range(1, 17)
-    for rate, colour in zip(per_gpu, ("#56B4E9", CAT, INK), strict=True):
+    for rate, colour in zip(per_gpu, ("#009E73", CAT, INK), strict=True):
         axis.plot(gpus, [rate * n for n in gpus], color=colour, lw=2)
-        axis.text(16.8, rate * 16, f"{rate:,} a GPU", color=colour, va="center", fontsize=9)
+        axis.text(16.8, rate * 16, f"{rate:,} a GPU", color=colour, va="center", fontsize=10)
     for name in names:
         one = instances.TYPES[name]
         axis.plot(one.gpus, per_core * one.vcpus / 2, "o", color=DOG, ms=8)
         axis.annotate(
             name,
             (one.gpus, per_core * one.vcpus / 2),
-            xytext=(-9, -15),
+            xytext=(0, -18),
             textcoords="offset points",
             color=DOG,
-            fontsize=9,
-            ha="right",
+            fontsize=10,
+            ha="center",
         )
     axis.set(xlabel="GPUs", ylabel="photos a second", xlim=(0.9, 30), yscale="log")
     axis.set_xscale("log", base=2)

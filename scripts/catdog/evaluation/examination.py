@@ -28,7 +28,7 @@ def reliability(labels: np.ndarray, dog: np.ndarray, bins: int = 10) -> list[dic
 
     Returns:
         for each group of equal width that is not empty: {"low", "high", "n", "stated" (the mean
-        probability), "dogs" (the share of dogs), "interval" (95 %, of that share)}.
+        probability), "dogs" (the share of dogs), "interval" (95%, of that share)}.
     """
     labels, dog = np.asarray(labels), np.asarray(dog, np.float64)
     which = np.minimum((dog * bins).astype(int), bins - 1)

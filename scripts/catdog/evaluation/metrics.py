@@ -25,7 +25,7 @@ def probabilities(model, images: np.ndarray, flip: bool = False) -> np.ndarray:
 def measure(labels: np.ndarray, dog: np.ndarray, bins: int = 15) -> dict:
     """Compare the probabilities of dog (n,), each in [0, 1], with the labels (n,), 0 or 1.
 
-    Returns accuracy with its 95 % interval, log loss (nats), AUC, the expected calibration error
+    Returns accuracy with its 95% interval, log loss (nats), AUC, the expected calibration error
     "ece" (Guo et al. 2017, equation 3: how far the confidence, the larger one of both
     probabilities, is from the share of right answers, in bins of equal width), and the confusion
     matrix, rows the true label.

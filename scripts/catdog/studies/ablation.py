@@ -51,7 +51,7 @@ def _experiments() -> dict[str, Experiment]:
     add("augmentation", "no-augmentation", "no augmentation", augmentation=None)
     add("augmentation", "rotation", "rotation, shear, shift", augmentation=turned)
     add("augmentation", "colour", "brightness, contrast, colour", augmentation=bright, colour=0.3)
-    add("augmentation", "cutout", "cutout, 40 % of the side", cutout=0.4)
+    add("augmentation", "cutout", "cutout, 40% of the side", cutout=0.4)
     add("augmentation", "mixup", "mixup, α = 0.2", mixup=0.2)
     everything: dict[str, Any] = {
         "augmentation": strong,
@@ -77,12 +77,12 @@ def _experiments() -> dict[str, Experiment]:
     add("schedule", "step", "two steps down", schedule="step")
     add("loss", "one-logit", "one logit", loss="one-logit")
     add("loss", "focal", "focal loss, γ = 2", loss="focal")
-    add("loss", "smoothing", "label smoothing, 10 %", loss="smoothing")
+    add("loss", "smoothing", "label smoothing, 10%", loss="smoothing")
     add("dense", "no-dense", "no dense layer, means instead", dense=0)
     add("dense", "dense-256", "dense layer of 256 units", dense=256)
     add("dropout", "dropout-0", "no dropout", dropout=0.0)
-    add("dropout", "dropout-25", "dropout 25 %", dropout=0.25)
-    add("dropout", "dropout-70", "dropout 70 %", dropout=0.7)
+    add("dropout", "dropout-25", "dropout 25%", dropout=0.25)
+    add("dropout", "dropout-70", "dropout 70%", dropout=0.7)
     add("size", "size-48", "48×48 pixels", size=48)
     add("size", "size-96", "96×96 pixels", size=96)
     add("size", "size-128", "128×128 pixels", size=128)
@@ -353,7 +353,7 @@ def cost(record: dict, name: str) -> float:
 def table(record: dict) -> str:
     """Return the record as lines: experiment, accuracy, change in points, verdict, cost."""
     lines = [
-        f"{'experiment':18} {'accuracy':>8}  {'points, 95 % interval':24} {'cpu s':>6}  verdict"
+        f"{'experiment':18} {'accuracy':>8}  {'points, 95% interval':24} {'cpu s':>6}  verdict"
     ]
     for name, one in record["experiments"].items():
         points = said = ""

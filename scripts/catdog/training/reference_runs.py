@@ -138,6 +138,6 @@ def line(record: dict) -> str:
     low, high = record["validation"]["interval"]
     return (
         f"{record['validation']['accuracy']:.2%} of {record['judged_by']} "
-        f"(95 % interval {low:.2%} to {high:.2%}); "
+        f"(95% interval {low:.2%} to {high:.2%}); "
         f"{record['validation_flip']['accuracy']:.2%} with mirror images averaged"
     )

@@ -231,7 +231,7 @@ def study(
     Returns:
         a record: "learning_curve" [{n, accuracy, log_loss: a value a seed}] on the validation
         photos, "suspects" the 20 most suspicious [{file, label, probability}], and "doubtful", how
-        many labels got a probability below 1 %.
+        many labels got a probability below 1%.
     """
     size = size or backbones.spec(backbone).size
     train, test = (

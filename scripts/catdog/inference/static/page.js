@@ -24,7 +24,7 @@ function say() {
 }
 
 function percent(x) {
-  return x > 0.999 ? "over 99.9 %" : x < 0.001 ? "under 0.1 %" : `${(100 * x).toFixed(1)} %`;
+  return x > 0.999 ? "over 99.9%" : x < 0.001 ? "under 0.1%" : `${(100 * x).toFixed(1)}%`;
 }
 
 function cardOf(name) {

@@ -1,4 +1,4 @@
-// Makes a photo ready as the ONNX file's metadata say, and asks the model about it.
+// Makes a photo ready as the metadata of the shipped ONNX file say, and asks that model about it.
 
 // Along one axis, what each new pixel is made of: [[old pixel, weight], …].
 function area(from, to) {
@@ -43,11 +43,29 @@ export function square(pixels, width, height, size) {
   return photo;
 }
 
-/** Return the probability of dog. `ort` is onnxruntime-web, `model` the file's bytes or address. */
-export async function predict(ort, model, pixels, width, height) {
-  const session = await ort.InferenceSession.create(model);
+/** The red, green and blue of pixels that a canvas gives, which have a fourth value. */
+export function colours(pixels) {
+  const rgb = new Uint8Array((pixels.length / 4) * 3);
+  for (let i = 0, out = 0; i < pixels.length; i += 4) {
+    rgb[out++] = pixels[i];
+    rgb[out++] = pixels[i + 1];
+    rgb[out++] = pixels[i + 2];
+  }
+  return rgb;
+}
+
+/**
+ * Ask a session of onnxruntime-web, `ort`, about a photo. Returns the probability of dog, the
+ * features before the last layer, and for each place how much it speaks for a dog.
+ */
+export async function ask(ort, session, pixels, width, height) {
   const size = session.inputMetadata[0].shape[1];
   const photo = new ort.Tensor("float32", square(pixels, width, height, size), [1, size, size, 3]);
-  const { probabilities } = await session.run({ photo }, ["probabilities"]);
-  return probabilities.data[1];
+  const found = await session.run({ photo });
+  const [, ...heat] = found.heat.dims;
+  return {
+    dog: found.probabilities.data[1],
+    features: found.features.data,
+    heat: { values: found.heat.data, height: heat[0], width: heat[1] },
+  };
 }

@@ -1,0 +1,56 @@
+// What several live figures need of a page.
+
+/** Append an element; attributes that are functions listen to the event of that name. */
+export function make(parent, tag, attributes = {}, text) {
+  const made = parent.appendChild(document.createElement(tag));
+  for (const [name, value] of Object.entries(attributes))
+    if (typeof value === "function") made.addEventListener(name, value);
+    else if (typeof value === "boolean") made.toggleAttribute(name, value);
+    else made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+/** A function from a message's key to its words, in which {name} becomes values.name. */
+export async function words(options) {
+  const english = () => fetch(new URL("../messages/en.json", import.meta.url));
+  const messages = options.messages ?? (await (await english()).json());
+  return (key, values = {}) => messages[key].replace(/{(\w+)}/g, (_, name) => values[name]);
+}
+
+/** Where the figures' own files stand: weights, drawings. */
+export function assets(options) {
+  return new URL(options.assets ?? "../assets/", import.meta.url).href;
+}
+
+/** Draw gray values, 0 to 1, or RGBA bytes, on a canvas of as many pixels. */
+export function paint(canvas, width, height, values) {
+  [canvas.width, canvas.height] = [width, height];
+  const picture = new ImageData(width, height);
+  if (values.length === 4 * width * height) picture.data.set(values);
+  else
+    for (let i = 0; i < values.length; i++) {
+      picture.data.fill(255 * values[i], 4 * i, 4 * i + 3);
+      picture.data[4 * i + 3] = 255;
+    }
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
+/** Fill `root` by an asynchronous function, which returns how to end it. */
+export function mounted(root, fill) {
+  const gone = new AbortController();
+  const picture = [...root.childNodes];
+  const own = document.createElement("div");
+  own.className = "live";
+  const ready = fill(own, gone.signal).then(
+    () => gone.signal.aborted || root.replaceChildren(own),
+    (error) => console.error(error),
+  );
+  return {
+    ready,
+    destroy() {
+      gone.abort();
+      root.replaceChildren(...picture);
+    },
+  };
+}

@@ -1,0 +1,84 @@
+// Enlarges figures, and fills the live ones. Without scripts a figure is a link to its picture.
+
+function enlarge(event) {
+  const link = event.target.closest("a.enlarge");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const picture = link.querySelector("img");
+  const dialog = document.createElement("dialog");
+  dialog.className = "enlarged";
+  dialog.setAttribute("aria-label", "Figure");
+  const close = document.createElement("button");
+  close.textContent = "Close";
+  const large = document.createElement("img");
+  large.src = link.href;
+  large.alt = picture.alt;
+  large.width = picture.getAttribute("width");
+  large.height = picture.getAttribute("height");
+  const room = document.createElement("div");
+  room.tabIndex = 0; // arrow keys move the picture
+  room.append(large);
+  dialog.append(close, room);
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    link.focus();
+  });
+  dialog.addEventListener("click", ({ target }) => {
+    if (target === large) dialog.classList.toggle("whole");
+    else dialog.close();
+  });
+  dialog.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape") dialog.close();
+    if (key === "+" || key === "-") dialog.classList.toggle("whole", key === "-");
+  });
+  dialog.classList.add("whole");
+  dialog.showModal();
+}
+document.addEventListener("click", enlarge);
+
+const here = document.currentScript.src;
+async function fill(figure) {
+  const { mount } = await import(new URL(`live/${figure.dataset.live}.js`, here));
+  mount(figure, JSON.parse(figure.dataset.options || "{}"));
+}
+// Modules cannot be loaded from a file: there the static picture stays.
+if (location.protocol !== "file:") {
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        near.unobserve(target);
+        fill(target);
+      }
+    },
+    { rootMargin: "400px" },
+  );
+  document.querySelectorAll("[data-live]").forEach((figure) => near.observe(figure));
+}
+
+// On paper, solutions are open.
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details:not([open])").forEach((solution) => {
+    solution.open = true;
+    solution.dataset.printed = "";
+  });
+});
+addEventListener("afterprint", () => {
+  document.querySelectorAll("details[data-printed]").forEach((solution) => {
+    solution.open = false;
+    delete solution.dataset.printed;
+  });
+});
+
+// What is wider than its place is moved by the arrow keys.
+const wide = "pre, .table-wrapper, .text_html, .formula";
+function focusable() {
+  document.querySelectorAll(`:is(${wide})`).forEach((box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  });
+}
+focusable();
+addEventListener("load", focusable);
+addEventListener("resize", focusable);

@@ -1,0 +1,109 @@
+"""One build of the web edition for all tests of a run, its server, a visit to each page."""
+
+import functools
+import http.server
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+
+import chromium
+import pytest
+from bs4 import BeautifulSoup
+from filelock import FileLock
+from sites import SITE, WATCH, resize
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The folder of the build, and what it cost: one for all processes of the tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder, cost = shared / "site", shared / "site.json"
+    with FileLock(shared / "site.lock"):
+        if not cost.exists():
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            command = [sys.executable, str(SITE / "build.py"), "--out", str(folder)]
+            settings = {**os.environ, "REPOSITORY": "https://github.com/reader/series"}
+            done = subprocess.run(command, capture_output=True, text=True, env=settings)
+            assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-1000:]
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            cost.write_text(json.dumps({"processor": spent, "said": done.stdout}))
+    return folder, json.loads(cost.read_text())
+
+
+@pytest.fixture(scope="session")
+def html(built):
+    return built[0] / "html"
+
+
+@pytest.fixture(scope="session")
+def searchable(html):
+    """Skip where Node is missing, and fail where CI should have it."""
+    if not (html / "pagefind").exists():
+        reason = "Node, or the registry of its packages, is missing"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def pages(html):
+    """Path from the top → the page, read."""
+    files = sorted(html.rglob("*.html"))
+    return {
+        f.relative_to(html).as_posix(): BeautifulSoup(f.read_text("utf-8"), "html.parser")
+        for f in files
+    }
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        **{".js": "text/javascript", ".webp": "image/webp", ".woff2": "font/woff2"},
+    }
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(html):
+    handler = functools.partial(Quiet, directory=html)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def visits(address, html, pages, tmp_path_factory):
+    """Page → what opening it asked for, weighed, moved and said, and how wide it is on phones."""
+    browser = chromium.start(tmp_path_factory.mktemp("profile"))
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+    browser.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+    browser.get("about:blank")
+    found = {}
+    for page in pages:
+        resize(browser, 360)
+        browser.get(f"{address}/{page}")
+        seen = found[page] = {"requests": [], "wide": {}}
+        for entry in browser.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            asked = message["params"]
+            if message["method"] == "Network.requestWillBeSent":
+                if asked["documentURL"] == f"{address}/{page}":  # not of the page before
+                    seen["requests"].append(asked["request"]["url"])
+        own = {url.split("?")[0].removeprefix(address) for url in seen["requests"]}
+        files = [html / path.lstrip("/") for path in own if path.startswith("/")]
+        seen["bytes"] = sum(file.stat().st_size for file in files)
+        seen["shift"] = browser.execute_script("return window.shift")
+        seen["said"] = [entry["message"] for entry in browser.get_log("browser")]
+        for width in (320, 360, 768):
+            resize(browser, width)
+            wide = browser.execute_script("return document.documentElement.scrollWidth")
+            seen["wide"][width] = wide
+    browser.quit()
+    return found
