@@ -1,9 +1,40 @@
-"""A file server for the tests."""
+"""File servers for the tests."""
 
+import contextlib
+import functools
 import http.server
 import json
 import re
+import threading
 import time
+
+
+class Pages(http.server.SimpleHTTPRequestHandler):
+    """Serves the files of a folder, of types that do not depend on the machine."""
+
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".html": "text/html",
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+        ".webp": "image/webp",
+        ".woff2": "font/woff2",
+    }
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving(folder, handler=Pages):
+    """Serve a folder to this machine, on a port of its own, while the block runs."""
+    answer = functools.partial(handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -3,13 +3,10 @@
 They get raw pixels, height × width × RGB in bytes: how a JPEG is decoded is another matter.
 """
 
-import functools
-import http.server
 import json
 import os
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 import cv2
@@ -17,6 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import skimage.data
+from servers import serving
 
 from catdog import Classifier
 from catdog.core import paths
@@ -118,22 +116,10 @@ def test_node(folder, photo):
     assert float(said) == pytest.approx(wanted, abs=TOLERANCE)
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {".mjs": "text/javascript", ".js": "text/javascript", ".html": "text/html"} | {
-        ".wasm": "application/wasm"
-    }
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def site(folder):
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(folder) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @pytest.mark.slow

@@ -1,18 +1,16 @@
 """One build of the web edition for all tests of a run, its server, a visit to each page."""
 
-import functools
-import http.server
 import json
 import os
 import resource
 import subprocess
 import sys
-import threading
 
 import chromium
 import pytest
 from bs4 import BeautifulSoup
 from filelock import FileLock
+from servers import serving
 from sites import SITE, WATCH, resize
 
 
@@ -59,23 +57,10 @@ def pages(html):
     }
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {
-        **http.server.SimpleHTTPRequestHandler.extensions_map,
-        **{".js": "text/javascript", ".webp": "image/webp", ".woff2": "font/woff2"},
-    }
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="session")
 def address(html):
-    handler = functools.partial(Quiet, directory=html)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(html) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from sites import resize
 
 from catdog.book import live
 
@@ -50,8 +51,7 @@ def figure(browser, tmp_path):
         shown = live.show(name, picture, alt, **options)._repr_mimebundle_()["text/html"]
         page = tmp_path / f"{name}.html"
         page.write_text(PAGE.format(shown), "utf-8")
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        resize(browser, width, 900)
         browser.get_log("performance")
         browser.get(page.as_uri())
         WebDriverWait(browser, 30).until(lambda _: find(browser, ".live-try"))
@@ -79,8 +79,8 @@ def table(browser, label):
     read = """return [arguments[0].style.getPropertyValue("--live-columns"),
         ...[...arguments[0].children].map((x) => x.value ?? x.textContent)]"""
     columns, *words = browser.execute_script(read, element)
-    cells = [numbers(word)[0] if word else None for word in words]
-    return [cells[i : i + int(columns)] for i in range(0, len(cells), int(columns))]
+    cells, k = [numbers(word)[0] if word else None for word in words], int(columns)
+    return [cells[i : i + k] for i in range(0, len(cells), k)]
 
 
 def choose(browser, label, value):
@@ -94,15 +94,13 @@ def click(browser, words):
     browser.find_element(By.XPATH, f"//button[starts-with(normalize-space(), '{words}')]").click()
 
 
-def result(browser, selector=".live-sum output"):
-    (element,) = find(browser, selector)
-    return numbers(element.text)[0]
+def result(browser):
+    return numbers(find(browser, ".live-sum output")[0].text)[0]
 
 
 def point(browser, element, down, across):
     """Move the pointer to a share of an element's height and width."""
-    size = element.size
-    left, top = (across - 0.5) * size["width"], (down - 0.5) * size["height"]
+    left, top = (across - 0.5) * element.size["width"], (down - 0.5) * element.size["height"]
     browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", element)
     ActionChains(browser, 0).move_to_element_with_offset(element, left, top).perform()
 
@@ -111,8 +109,8 @@ def point(browser, element, down, across):
 def test_fits_a_phone_and_is_used_by_keyboard(browser, figure, name):
     figure(name, 320)
     assert browser.execute_script("return document.documentElement.scrollWidth") == 320
-    wide = """return [...document.querySelectorAll(".live *")].filter((x) =>
-        x.getBoundingClientRect().right > 313 && !x.closest("svg")).length"""
+    wide = """return [...document.querySelectorAll(".live :not(svg *)")].filter((x) =>
+        x.getBoundingClientRect().right > 313).length"""
     assert browser.execute_script(wide) == 0  # nothing stands over the figure's right edge
     unnamed = """
         return [...document.querySelectorAll("[tabindex], button, select, input, canvas, svg")]
@@ -120,6 +118,7 @@ def test_fits_a_phone_and_is_used_by_keyboard(browser, figure, name):
           .map((x) => x.outerHTML.slice(0, 100));
     """
     assert [x for x in browser.execute_script(unnamed) if "<canvas" not in x] == []
+    browser.execute_script("document.onkeydown = () => document.body.append('a key of the page')")
     said = browser.find_element(By.CSS_SELECTOR, ".live [role=status]").text
     tools = find(browser, ".live [role=application]")
     assert tools
@@ -127,6 +126,7 @@ def test_fits_a_phone_and_is_used_by_keyboard(browser, figure, name):
         tool.send_keys(Keys.ARROW_RIGHT + Keys.ARROW_DOWN)
     now = " ".join(x.text for x in find(browser, ".live [role=status]"))
     assert said and said not in now
+    assert "a key of the page" not in browser.find_element(By.TAG_NAME, "body").text
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,10 +1,7 @@
 """The live figures with a network in them, in Chromium: served as the site serves them."""
 
-import functools
-import http.server
 import json
 import shutil
-import threading
 
 import assets
 import cv2
@@ -15,13 +12,13 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from servers import Pages, serving
+from sites import SITE, resize
 
 from catdog import Classifier
-from catdog.core import paths
 from catdog.data import imaging, synthetic
 from catdog.evaluation import ood
 
-SITE = paths.ROOT / "scripts/site"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <link rel="stylesheet" href="live/live.css"><title>A figure</title>
@@ -42,14 +39,9 @@ def folder(tmp_path_factory):
     return made
 
 
-class Strict(http.server.SimpleHTTPRequestHandler):
+class Strict(Pages):
     """Serves files by which a page, or a worker, can ask nobody else for anything."""
 
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
-        ".mjs": "text/javascript",
-        ".js": "text/javascript",
-        ".wasm": "application/wasm",
-    }
     sources = "'self' blob: data: 'unsafe-inline' 'wasm-unsafe-eval'"
 
     def end_headers(self):
@@ -63,12 +55,9 @@ class Strict(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def site(folder):
     """A server of the figures; `asked` lists what it was asked for."""
-    handler = functools.partial(Strict, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with serving(folder, Strict) as server:
         server.asked = []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
@@ -81,8 +70,7 @@ def figure(browser, site):
         )
 
     def open_(name, width=1100):
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        resize(browser, width, 900)
         browser.get(f"http://127.0.0.1:{site.server_port}/{name}.html")
         return wait
 

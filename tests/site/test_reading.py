@@ -78,7 +78,7 @@ QUERIES = {
     "1,572 GB": "What a dense layer costs",
     "test-time augmentation": "Flip test-time augmentation",
     "learning rate": "Downhill: the learning rate",
-    "confidence interval": "95 % interval",
+    "confidence interval": "95% interval",
     "spot instance": "Launch, reach, stop",
     "submission.csv": "A submission",
     "dropout": "Dropout",

@@ -144,14 +144,14 @@ def _encoded(picture) -> tuple[str, bytes]:
 class Figure:
     """A live figure for a notebook: the static picture, and the script that brings it to life."""
 
-    def __init__(self, name: str, box: str):
-        self.name, self._box = name, box
+    def __init__(self, name: str, output: str):
+        self.name, self._output = name, output
 
     def __repr__(self) -> str:
         return f"the live figure {self.name!r}"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        return {"text/html": self._box + script(self.name), "text/plain": repr(self)}
+        return {"text/html": self._output, "text/plain": repr(self)}
 
 
 def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
@@ -167,7 +167,8 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
     Raises:
         CatDogError: there is no such figure, or the picture has no words or is too large.
     """
-    where = "JupyterLab and in the web edition" if script(name) else "the web edition (make site)"
+    code = script(name)
+    where = "JupyterLab and in the web edition" if code else "the web edition (make site)"
     inside = f"<p>Live in {where}.</p>"
     if picture is not None:
         if not alt:
@@ -182,7 +183,7 @@ def show(name: str, picture=None, alt: str | None = None, **options) -> Figure:
         inside = f'<img alt="{html.escape(alt)}" src="{source}">{inside}'
     said = html.escape(json.dumps(options, ensure_ascii=False))
     box = f'<div class="live-figure" data-live="{name}" data-options="{said}">{inside}</div>\n'
-    return Figure(name, box)
+    return Figure(name, box + code)
 
 
 def renewed(output: str) -> str:

@@ -138,7 +138,8 @@ def _add_prose(slides: list[Slide], cell) -> None:
 
 def _add_code(slides: list[Slide], cell) -> None:
     """Short code is shown; what it prints or draws has a slide of its own if it is a picture."""
-    drawn = any("image/" in kind for o in cell.outputs for kind in o.get("data", {}))
+    shown = [entry for o in cell.outputs for entry in o.get("data", {}).items()]
+    drawn = any("image/" in kind or 'class="live-figure"' in text for kind, text in shown)
     if cell.source.count("\n") < CODE:
         source = nbformat.from_dict({**cell, "outputs": [] if drawn else cell.outputs})
         if slides[-1].cells[1:] and slides[-1].lines + source.source.count("\n") >= CODE:

@@ -160,7 +160,7 @@ def channels(patch, kernel):
             fontsize=13, va="center",
         )  # fmt: skip
         axes[c, 0].text(1.65, 0.5, "×", transform=axes[c, 0].transAxes, fontsize=16, va="center")
-    total = " + ".join(f"{v:g}" if v >= 0 else f"(−{-v:g})" for v in sums)
+    total = " + ".join(f"{v:g}" if v >= 0 else f"({v:g})" for v in sums)
     text = minus(f"{total} = {sums.sum():g}")
     figure.supxlabel(text, fontsize=13, color=DOG)
     return figure

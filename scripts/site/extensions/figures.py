@@ -1,6 +1,6 @@
 """Figures: small files, a text alternative, a size, and a link to the picture alone.
 
-A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 85 % of that. A JPEG stays
+A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 85% of that. A JPEG stays
 as it is, on the same condition. The original is not part of the site.
 """
 

@@ -112,7 +112,7 @@ class Figure {
     this.drawings.forEach(({ item, words }, i) => {
       const dog = dogs[i] >= 0.5;
       const chance = Math.round(100 * Math.max(dogs[i], 1 - dogs[i]));
-      words.textContent = this.say(dog ? "answer.dog" : "answer.cat", { percent: `${chance} %` });
+      words.textContent = this.say(dog ? "answer.dog" : "answer.cat", { percent: `${chance}%` });
       item.className = dog ? "live-as-dog" : "live-as-cat";
       item.classList.toggle("live-wrong", dog !== (i % 2 === 1));
       if (dog !== (i % 2 === 1)) words.textContent += ` ${this.say("train.wrong")}`;

@@ -1,10 +1,10 @@
 // An answer: how likely a cat and how likely a dog, as a bar with its numbers.
 import { make } from "./page.js";
 
-/** 0.123 as "12.3 %", without claiming that anything is certain. */
+/** 0.123 as "12.3%", without claiming that anything is certain. */
 export function percent(x, say) {
   if (x > 0.999) return say("answer.over");
-  return x < 0.001 ? say("answer.under") : `${(100 * x).toFixed(1)} %`;
+  return x < 0.001 ? say("answer.under") : `${(100 * x).toFixed(1)}%`;
 }
 
 export function meter(parent, dog, say) {

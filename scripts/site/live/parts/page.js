@@ -42,6 +42,9 @@ export function mounted(root, fill) {
   const picture = [...root.childNodes];
   const own = document.createElement("div");
   own.className = "live";
+  // its keys are its own: not those of slides, nor of JupyterLab
+  own.dataset.lmSuppressShortcuts = "true";
+  own.addEventListener("keydown", (event) => event.stopPropagation());
   const ready = fill(own, gone.signal).then(
     () => gone.signal.aborted || root.replaceChildren(own),
     (error) => console.error(error),
