@@ -161,7 +161,6 @@ def test_a_full_disk_is_explained_and_keeps_what_was_done(folder, tmp_path, monk
     assert not list((tmp_path / "f").rglob("*.part"))
 
 
-@pytest.mark.slow
 def test_killed_midway_it_resumes_and_loses_at_most_one_shard(folder, tmp_path, kill_when):
     code = (
         f"import sys; sys.path.append({str(Path(small.__file__).parent)!r})\n"
