@@ -3,14 +3,15 @@ PYTHON ?= python3
 SCALE ?= sample
 BIN := .venv/bin
 
-.PHONY: help install install-dev run lab site data train test processors pythons bench lint lock slides text clean
+.PHONY: help install install-dev run lab site data train test slow processors pythons bench lint lock slides text clean
 help:
 	@echo "make run     build everything, make the sample, execute every chapter (SCALE=full: real photos)"
 	@echo "make lab     open the chapters in JupyterLab"
-	@echo "make site    the web edition, in runs/site/html (SERVE=1: serves it)"
+	@echo "make site    the web edition, in runs/site/html (SERVE=1: serves it; LANGUAGE=xx: another)"
 	@echo "make data    ARCHIVE=train.zip: organize your photos"
 	@echo "make train   the recipes of chapter 9 (SCALE=full ARCHIVE=train.zip: on the real photos)"
-	@echo "make test    all tests            make lint   style, types, spelling"
+	@echo "make test    all tests but those that take long: make slow"
+	@echo "make lint    style, types, spelling"
 	@echo "make bench   speed, side by side  make clean  caches and builds (no data, no models)"
 	@echo "make pythons install and test with the other Pythons here"
 	@echo "make processors   the chapters that train, as on other kinds of processor"
@@ -57,6 +58,10 @@ test: install-dev
 	$(BIN)/catdog data sample > /dev/null
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --durations 10
 
+slow: install-dev
+	$(BIN)/catdog data sample > /dev/null
+	$(BIN)/python -m pytest -m slow --durations 10
+
 processors: install-dev
 	CATDOG_PROCESSORS=all $(BIN)/python -m pytest tests/notebooks/test_processors.py
 
@@ -76,8 +81,11 @@ lint: install-dev
 slides: install-dev
 	$(BIN)/catdog slides
 
+# LANGUAGE counts where it is given to make: systems have a variable of this name, too.
 site: install-dev
-	$(BIN)/python scripts/site/build.py $(if $(SERVE),--serve) $(if $(EPUB),--epub) $(if $(PDF),--pdf)
+	$(BIN)/python scripts/site/build.py \
+		$(if $(filter command%,$(origin LANGUAGE)),--language $(LANGUAGE)) \
+		$(if $(SERVE),--serve) $(if $(EPUB),--epub) $(if $(PDF),--pdf)
 
 text: install-dev
 	$(BIN)/python -m catdog.book.twins

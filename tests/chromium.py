@@ -22,7 +22,8 @@ def start(profile):
     for flag in (
         "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
         "--disable-background-networking --disable-component-update --disable-sync "
-        "--disable-dev-shm-usage --window-size=1100,900"
+        "--disable-dev-shm-usage --window-size=1100,900 "
+        "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
     ).split():
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={profile}")

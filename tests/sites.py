@@ -1,11 +1,36 @@
 """Where the web edition is built from, and what its tests do with a browser."""
 
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "scripts" / "site"
 sys.path += [str(SITE), str(SITE / "extensions")]
+
+
+def made(site, settings, language="en"):
+    """Make the pages of what is gathered in a folder, in a program of its own."""
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import build, pathlib; "
+    code += "build.pages(pathlib.Path(sys.argv[2]), sys.argv[3])"
+    command = [sys.executable, "-c", code, str(SITE), str(site), language]
+    return subprocess.run(command, capture_output=True, text=True, env=settings)
+
+
+def wait(browser, script, *values, seconds=60):
+    """Wait until a script returns something true; return that."""
+    end = time.monotonic() + seconds
+    while not (found := browser.execute_script(script, *values)):
+        assert time.monotonic() < end, script
+        time.sleep(0.05)
+    return found
+
+
+def show(browser, element):
+    """Scroll to an element, at once."""
+    script = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"
+    browser.execute_script(script, element)
 
 
 def resize(browser, width, height=800):

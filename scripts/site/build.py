@@ -1,8 +1,8 @@
 """Build the web edition from the committed chapters, which are not executed.
 
-    .venv/bin/python scripts/site/build.py [--serve] [--epub] [--pdf]
+    .venv/bin/python scripts/site/build.py [--language xx] [--serve] [--epub] [--pdf]
 
-It becomes `runs/site/html`; `make site` calls this.
+It becomes `runs/site/html`, in another language `runs/site/xx/html`; `make site` calls this.
 """
 
 from __future__ import annotations
@@ -28,7 +28,22 @@ def committed() -> str:
     return subprocess.run(command, cwd=HERE, capture_output=True, text=True).stdout.strip() or "0"
 
 
-def sphinx(builder: str, site: Path) -> None:
+def settings(site: Path, language: str) -> list[str]:
+    """What an edition in another language tells Sphinx beyond conf.py."""
+    import gather
+    from babel.messages.mofile import read_mo
+
+    if language == "en":
+        return []
+    locales = site.resolve() / "source" / "locales"
+    with (locales / language / "LC_MESSAGES" / "sphinx.mo").open("rb") as words:
+        message = read_mo(words).get(gather.TITLE)
+    title = str(message.string) if message else gather.TITLE
+    values = {"language": language, "locale_dirs": locales, "project": title, "html_title": title}
+    return [word for key, value in values.items() for word in ("-D", f"{key}={value}")]
+
+
+def sphinx(builder: str, site: Path, language: str = "en") -> None:
     """Run one of Sphinx's builders over the gathered sources; a warning is an error."""
     from sphinx.cmd.build import main
 
@@ -37,7 +52,7 @@ def sphinx(builder: str, site: Path) -> None:
     # Pages that were read in an earlier build were read by other extensions, perhaps: -E
     options = ["-q", "-a", "-E", "-W", "--keep-going", "-j", "auto", "-b", builder, "-c", str(HERE)]
     folders = ["-d", str(site / "doctrees"), str(site / "source"), str(site / builder)]
-    if code := main(options + folders):
+    if code := main(options + settings(site, language) + folders):
         raise SystemExit(code)
     for unused in ("_static/**/*.map", "_static/debug.css", "_static/skeleton.css"):
         for file in (site / builder).glob(unused):
@@ -63,7 +78,9 @@ def index(html: Path) -> None:
     pagefind = HERE / "node_modules" / ".bin" / "pagefind"
     options = ["--site", str(html), "--exclude-selectors", ".headerlink,.cell_output,.katex-html"]
     subprocess.run([str(pagefind), *options, "--quiet"], check=True)
-    for unused in ("pagefind*-ui.*", "pagefind-highlight.js", "wasm.unknown.pagefind"):
+    spoken = [f for f in (html / "pagefind").glob("wasm.*") if "unknown" not in f.name]
+    unknown = ["wasm.unknown.pagefind"] if spoken else []  # for languages without word stems
+    for unused in ("pagefind*-ui.*", "pagefind-highlight.js", *unknown):
         for file in (html / "pagefind").glob(unused):
             file.unlink()
 
@@ -79,22 +96,23 @@ def serve(html: Path, port: int) -> None:
             pass
 
 
-def pages(site: Path) -> None:
+def pages(site: Path, language: str = "en") -> None:
     """Make the pages, and the search, of what is gathered in `site/source`."""
     packages = node_packages()
-    sphinx("html", site)
+    sphinx("html", site, language)
     if packages:
         index(site / "html")
 
 
-def build(site: Path, epub: bool = False, pdf: bool = False) -> None:
+def build(site: Path, language: str = "en", epub: bool = False, pdf: bool = False) -> None:
     """Build the site into a folder, with what is asked for beside it."""
     import gather
+    from editions import Edition
 
-    gather.gather(site / "source")
-    pages(site)
+    gather.gather(site / "source", Edition(language))
+    pages(site, language)
     if epub:
-        sphinx("epub", site)
+        sphinx("epub", site, language)
     if pdf:
         import printing
 
@@ -104,15 +122,17 @@ def build(site: Path, epub: bool = False, pdf: bool = False) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "site")
+    parser.add_argument("--language", default="en", help="of scripts/site/translations")
     parser.add_argument("--serve", action="store_true", help="serve it afterwards")
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--epub", action="store_true", help="also as an e-book, OUT/epub")
     parser.add_argument("--pdf", action="store_true", help="also as PDF, OUT/pdf: needs Chromium")
     options = parser.parse_args()
-    build(options.out, options.epub, options.pdf)
-    print(f"the site is in {options.out / 'html'}: open index.html there", flush=True)
+    site = options.out if options.language == "en" else options.out / options.language
+    build(site, options.language, options.epub, options.pdf)
+    print(f"the site is in {site / 'html'}: open index.html there", flush=True)
     if options.serve:
-        serve(options.out / "html", options.port)
+        serve(site / "html", options.port)
 
 
 if __name__ == "__main__":

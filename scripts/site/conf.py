@@ -14,7 +14,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "extensions")]
 
-project = "Cats, Dogs & Convolutions"
+import gather  # noqa: E402
+
+project = gather.TITLE
 version = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"][
     "version"
 ]

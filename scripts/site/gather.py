@@ -1,17 +1,21 @@
 """Gather what the site is made of in one folder, as Sphinx wants it: pages, chapters, their order.
 
 Names and folders stay as they are in the repository, so that links between files still hold; only
-the README becomes `index`, the front page.
+the README becomes `index`, the front page. An edition in another language has its words here.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
 import yaml
+from babel.messages.mofile import write_mo
+from editions import WRONG, Edition, Say, anchored, load, retold, translated
 
+TITLE = "Cats, Dogs & Convolutions"
 ROOT = Path(__file__).resolve().parents[2]
 # The pages beside the chapters: a part's name in the navigation, and its pages.
 PARTS: dict[str, list[str]] = {
@@ -50,7 +54,12 @@ NAMES = {  # in the navigation, where the page's own would not do
     "notebooks/pictures/README.md": "Pictures by others",
 }
 MADE = "notebooks/got_wrong.md"
-WRONG = "> **What the article got wrong.**"
+# The same in each language: there, as in `editions.anchored`, a comment has the English words.
+QUOTE = re.compile(
+    rf"^(?:{re.escape(WRONG)}|> \*\*[^*\n]+\*\*<!-- id: what-the-article-got-wrong -->)"
+    r"(.*(?:\n>.*)*)",
+    re.M,
+)
 
 
 def chapters() -> dict[str, list[str]]:
@@ -71,63 +80,91 @@ def document(path: str) -> str:
     return "index" if path == "README.md" else str(Path(path).with_suffix(""))
 
 
-def front_page() -> str:
+def front_page(edition: Edition) -> str:
     """The README, and behind it the order of all pages, which the navigation shows."""
-    text = (ROOT / "README.md").read_text("utf-8")
+    say = edition.words("interface")
+    text = translated((ROOT / "README.md").read_text("utf-8"), edition.words("index"))
     for part, pages in {**chapters(), **PARTS}.items():
         lines = "\n".join(
-            f"{NAMES[p]} <{document(p)}>" if p in NAMES else document(p) for p in pages
+            f"{say(NAMES[p])} <{document(p)}>" if p in NAMES else document(p) for p in pages
         )
-        text += f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n{lines}\n```\n"
+        text += f"\n```{{toctree}}\n:hidden:\n:caption: {say(part)}\n\n{lines}\n```\n"
     return text
 
 
-def wrong_page() -> str:
+def wrong_page(edition: Edition) -> str:
     """What the article got wrong, as the chapters say it, each with a link to its place."""
-    text = (
-        "# What the article got wrong\n\nMost of the [article](README.md) is right. What is not is "
-        "collected here, in the words of the chapters.\n"
+    _ = edition.words("interface")
+    text = "# " + _("What the article got wrong") + "\n\n"
+    text += _(
+        "Most of the [article](README.md) is right. What is not is collected here, in the words of "
+        "the chapters."
     )
     for name in [chapter for part in chapters().values() for chapter in part]:
-        cells = json.loads((ROOT / name).read_text("utf-8"))["cells"]
-        sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
+        notebook = json.loads(described(ROOT / name, edition.words(document(name))))
+        sources = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown"]
         section = ""
         quotes: list[str] = []
         for source in sources:
-            if heading := re.match(r"#+ (.+)", source):
+            if heading := re.match(r"#+ ([^\n]+?)(?:<!--.*)?$", source, re.M):
                 section = heading[1]
-            for quote in re.findall(rf"^{re.escape(WRONG)}(.*(?:\n>.*)*)", source, re.M):
+            for quote in QUOTE.findall(source):
                 again = f"-{len(quotes)}" if quotes else ""
                 place = f"{Path(name).name}#what-the-article-got-wrong{again}"
                 quotes.append(f"**[{section}]({place}).**" + quote.replace("\n>", "\n"))
         if quotes:
-            text += (
-                f"\n## {sources[0].splitlines()[0].lstrip('# ')}\n\n" + "\n\n".join(quotes) + "\n"
-            )
-    return text
+            heading_line = sources[0].splitlines()[0].lstrip("# ")
+            text += f"\n\n## {heading_line}\n\n" + "\n\n".join(quotes)
+    return text + "\n"
 
 
-def described(path: Path) -> str:
-    """A chapter's file, in which each cell that draws carries the text alternatives."""
+def described(path: Path, say: Say = str) -> str:
+    """A chapter's file in the words of a language; a cell that draws carries the alternatives."""
     notebook = json.loads(path.read_text("utf-8"))
     beside = path.parent / "alternatives" / f"{path.stem}.yaml"
-    if beside.exists():
-        texts = yaml.safe_load(beside.read_text("utf-8"))
-        for cell in notebook["cells"]:
-            if cell.get("id") in texts:
-                cell["metadata"]["alternatives"] = texts[cell["id"]]["pictures"]
+    texts = yaml.safe_load(beside.read_text("utf-8")) if beside.exists() else {}
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown" and (words := say(source)) != source:
+            cell["source"] = anchored(source, words)
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "text/html" in data:
+                data["text/html"] = retold("".join(data["text/html"]), say)
+        if cell.get("id") in texts:
+            cell["metadata"]["alternatives"] = [say(t) for t in texts[cell["id"]]["pictures"]]
     return json.dumps(notebook, ensure_ascii=False)
 
 
-def gather(folder: Path) -> None:
+def interface(edition: Edition) -> dict[str, bytes]:
+    """Where Sphinx, its scripts and the live figures look for the words of a language."""
+    folder = f"locales/{edition.language}/LC_MESSAGES/sphinx"
+    catalog, compiled = load(edition.folder / "interface.po", edition.language), io.BytesIO()
+    write_mo(compiled, catalog)
+    words = {m.id: m.string for m in catalog if m.id and m.string and not m.fuzzy}
+    script = {"locale": edition.language, "plural_expr": "n == 1 ? 0 : 1", "messages": words}
+    live = json.loads((ROOT / "scripts/site/live/messages/en.json").read_text("utf-8"))
+    say = edition.words("live")
+    return {
+        f"{folder}.mo": compiled.getvalue(),
+        f"{folder}.js": f"Documentation.addTranslations({json.dumps(script)});".encode(),
+        "locales/live.json": json.dumps({key: say(live[key], key) for key in live}).encode(),
+    }
+
+
+def gather(folder: Path, edition: Edition | None = None) -> None:
     """Write all sources into a folder of their own, and take away what is no source any more."""
-    files = {"index.md": front_page().encode(), MADE: wrong_page().encode()}
+    edition = edition or Edition()
+    files = {"index.md": front_page(edition).encode(), MADE: wrong_page(edition).encode()}
     for name in [page for pages in PARTS.values() for page in pages if page != MADE]:
-        files[name] = (ROOT / name).read_bytes()
+        text = (ROOT / name).read_text("utf-8")
+        files[name] = translated(text, edition.words(document(name))).encode()
     for name in [chapter for part in chapters().values() for chapter in part]:
-        files[name] = described(ROOT / name).encode()
+        files[name] = described(ROOT / name, edition.words(document(name))).encode()
     for picture in (ROOT / "notebooks" / "pictures").glob("*.jpg"):
         files[picture.relative_to(ROOT).as_posix()] = picture.read_bytes()
+    if edition.language != "en":
+        files |= interface(edition)
     for old in [path for path in folder.rglob("*") if path.is_file()]:
         if old.relative_to(folder).as_posix() not in files:
             old.unlink()

@@ -129,12 +129,18 @@ def test_a_file_that_is_gone_is_said_so(browser, address, tmp_path):
     path.write_bytes(cat())
     browser.get(address)
     browser.execute_script(
-        "window.later = add; add = () => 0;"
-        "addEventListener('change', (event) => { window.kept = [...event.target.files]; }, true);"
+        "addEventListener('change', (event) => {"
+        "  event.stopPropagation();"
+        "  window.kept = event.target.files;"
+        "}, { capture: true, once: true });"
     )
     choose(browser, path)
     path.unlink()
-    browser.execute_script("window.later(window.kept);")
+    browser.execute_script(
+        "const input = document.getElementById('files');"
+        "input.files = window.kept;"
+        "input.dispatchEvent(new Event('change'));"
+    )
     (card,) = cards(browser, 1)
     assert "This file is gone, or cannot be read." in card.text
 

@@ -261,7 +261,6 @@ def test_a_connection_that_never_comes_back_is_given_up(monkeypatch):
     assert len(told) == 1 and 550 < clock[0] <= 600 and len(calls) > 15
 
 
-@pytest.mark.slow
 def test_only_the_tunnel_leads_to_jupyter(host, local_jupyter):
     """Jupyter listens on the loopback only, and the token is in no command line."""
     listening = Path(f"/proc/{local_jupyter.process.pid}/net/tcp").read_text().splitlines()[1:]

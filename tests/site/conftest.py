@@ -1,5 +1,6 @@
 """One build of the web edition for all tests of a run, its server, a visit to each page."""
 
+import contextlib
 import json
 import os
 import resource
@@ -64,31 +65,59 @@ def address(html):
 
 
 @pytest.fixture(scope="session")
-def visits(address, html, pages, tmp_path_factory):
+def chrome(tmp_path_factory):
+    """One Chromium for all tests of the site."""
+    started = chromium.start(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.quit()
+
+
+@contextlib.contextmanager
+def opened(chrome):
+    """A page of its own, as if the browser had just been started; its site's data go at the end."""
+    first = chrome.current_window_handle
+    chrome.switch_to.new_window("tab")
+    chrome.get_log("browser"), chrome.get_log("performance")
+    yield chrome
+    site = {"origin": chrome.execute_script("return location.origin"), "storageTypes": "all"}
+    if site["origin"].startswith("http"):
+        chrome.execute_cdp_cmd("Storage.clearDataForOrigin", site)
+    chrome.close()
+    chrome.switch_to.window(first)
+
+
+@pytest.fixture
+def browser(chrome):
+    with opened(chrome) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def visits(address, html, pages, chrome):
     """Page → what opening it asked for, weighed, moved and said, and how wide it is on phones."""
-    browser = chromium.start(tmp_path_factory.mktemp("profile"))
-    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
-    browser.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
-    browser.get("about:blank")
-    found = {}
-    for page in pages:
-        resize(browser, 360)
-        browser.get(f"{address}/{page}")
-        seen = found[page] = {"requests": [], "wide": {}}
-        for entry in browser.get_log("performance"):
-            message = json.loads(entry["message"])["message"]
-            asked = message["params"]
-            if message["method"] == "Network.requestWillBeSent":
-                if asked["documentURL"] == f"{address}/{page}":  # not of the page before
-                    seen["requests"].append(asked["request"]["url"])
-        own = {url.split("?")[0].removeprefix(address) for url in seen["requests"]}
-        files = [html / path.lstrip("/") for path in own if path.startswith("/")]
-        seen["bytes"] = sum(file.stat().st_size for file in files)
-        seen["shift"] = browser.execute_script("return window.shift")
-        seen["said"] = [entry["message"] for entry in browser.get_log("browser")]
-        for width in (320, 360, 768):
-            resize(browser, width)
-            wide = browser.execute_script("return document.documentElement.scrollWidth")
-            seen["wide"][width] = wide
-    browser.quit()
-    return found
+    with opened(chrome) as browser:
+        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+        browser.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+        return {page: visit(browser, address, html, page) for page in pages}
+
+
+def visit(browser, address, html, page):
+    resize(browser, 320)
+    browser.get(f"{address}/{page}")
+    seen = {"requests": [], "wide": {}}
+    for entry in browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        asked = message["params"]
+        if message["method"] == "Network.requestWillBeSent":
+            if asked["documentURL"] == f"{address}/{page}":  # not of the page before
+                seen["requests"].append(asked["request"]["url"])
+    own = {url.split("?")[0].removeprefix(address) for url in seen["requests"]}
+    files = [html / path.lstrip("/") for path in own if path.startswith("/")]
+    seen["bytes"] = sum(file.stat().st_size for file in files)
+    seen["shift"] = browser.execute_script("return window.shift")
+    seen["said"] = [entry["message"] for entry in browser.get_log("browser")]
+    for width in (320, 768):
+        resize(browser, width)
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        seen["wide"][width] = wide
+    return seen

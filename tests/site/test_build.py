@@ -2,53 +2,15 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 
 import gather
 import numpy as np
 import pytest
-from sites import SITE
-
-CHANGED = "notebooks/05_building_blocks"
-
-
-def contents(html):
-    """Path → bytes of all files that a reader gets, but for those of the search."""
-    files = {f.relative_to(html).as_posix(): f.read_bytes() for f in html.rglob("*") if f.is_file()}
-    return {name: blob for name, blob in files.items() if not name.startswith("pagefind/")}
-
-
-def pages(site, settings):
-    """Make the pages of what is gathered in a folder, in a program of its own."""
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import build, pathlib; "
-    code += "build.pages(pathlib.Path(sys.argv[2]))"
-    command = [sys.executable, "-c", code, str(SITE), str(site)]
-    return subprocess.run(command, capture_output=True, text=True, env=settings)
+from sites import SITE, made
 
 
 def test_build_is_cheap(built):
     assert built[1]["processor"] < 120  # two cores have 180 s in a minute and a half
-
-
-def test_building_again_gives_the_same_and_a_changed_chapter_changes_its_page_alone(
-    built, tmp_path
-):
-    folder, _ = built
-    for part in ("source", "pictures"):
-        shutil.copytree(folder / part, tmp_path / part)
-    path = tmp_path / "source" / f"{CHANGED}.ipynb"
-    text = path.read_text("utf-8")
-    notebook = json.loads(text)
-    notebook["cells"][-1]["source"] = ["A word more. ", *notebook["cells"][-1]["source"]]
-    path.write_text(json.dumps(notebook), "utf-8")
-    done = pages(tmp_path, {**os.environ, "REPOSITORY": "https://github.com/reader/series"})
-    assert done.returncode == 0, done.stderr[-2000:]
-    before, after = contents(folder / "html"), contents(tmp_path / "html")
-    assert before.keys() == after.keys()
-    different = {name for name in before if before[name] != after[name]}
-    assert different == {f"{CHANGED}.html", "searchindex.js"}
 
 
 def test_page_that_went_is_no_source_any_more(tmp_path):
@@ -106,7 +68,7 @@ def test_without_node_formulas_stay_text_and_the_search_is_sphinx_s(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     (source / "index.md").write_text("# Title\n\nIt is $x^2 < y$.\n")
-    done = pages(tmp_path, {**os.environ, "PATH": str(tmp_path)})
+    done = made(tmp_path, {**os.environ, "PATH": str(tmp_path)})
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == [
         "Node or its packages are missing: formulas stay text, the search is Sphinx's own."

@@ -6,7 +6,6 @@ import json
 import re
 import time
 
-import chromium
 import cv2
 import numpy as np
 import pytest
@@ -31,14 +30,6 @@ NAMES = ["connections", "gradient-descent", "sliding-window", *PICTURES]
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A figure</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <body style="margin: 8px">{}</body></html>"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """One Chromium for all of them."""
-    started = chromium.start(tmp_path_factory.mktemp("profile"))
-    yield started
-    started.quit()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The live figures with a network in them, in Chromium: served as the site serves them."""
 
 import json
-import shutil
 
 import assets
 import cv2
@@ -13,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from servers import Pages, serving
-from sites import SITE, resize
+from sites import resize, show
 
 from catdog import Classifier
 from catdog.data import imaging, synthetic
@@ -29,11 +28,12 @@ window.figure = mount(document.querySelector("[data-live]"));
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The figures with all that they load, and a page for each."""
+def folder(html, tmp_path_factory):
+    """The built site, and beside it a page for each figure."""
     made = tmp_path_factory.mktemp("live")
-    shutil.copytree(SITE / "live", made / "live")
-    assets.main(made / "live/assets")
+    (made / "live").symlink_to(html / "_static/live")
+    for part in html.iterdir():
+        (made / part.name).symlink_to(part)
     for name in ("inside-network", "cat-or-dog", "train-here"):
         (made / f"{name}.html").write_text(PAGE.replace("NAME", name), "utf-8")
     return made
@@ -48,15 +48,19 @@ class Strict(Pages):
         self.send_header("Content-Security-Policy", f"default-src {self.sources}")
         super().end_headers()
 
+    def translate_path(self, path):
+        name = path.split("?")[0].split("/")[-1]
+        return str(self.server.instead.get(name) or super().translate_path(path))
+
     def log_message(self, _, request, *__):
         self.server.asked.append(request)
 
 
 @pytest.fixture
 def site(folder):
-    """A server of the figures; `asked` lists what it was asked for."""
+    """A server of the figures; `asked` lists what it was asked for, `instead` has other files."""
     with serving(folder, Strict) as server:
-        server.asked = []
+        server.asked, server.instead = [], {}
         yield server
 
 
@@ -72,6 +76,7 @@ def figure(browser, site):
     def open_(name, width=1100):
         resize(browser, width, 900)
         browser.get(f"http://127.0.0.1:{site.server_port}/{name}.html")
+        show(browser, browser.find_element(By.CSS_SELECTOR, "[data-live]"))
         return wait
 
     yield open_
@@ -160,8 +165,10 @@ def click(browser, words):
     browser.find_element(By.XPATH, f"//button[starts-with(., '{words}')]").click()
 
 
-def test_cat_or_dog_answers_as_catdog_predict(browser, figure, site, pictures, tmp_path):
-    wait = figure("cat-or-dog")
+def test_cat_or_dog_answers_in_its_chapter_as_catdog_predict(
+    browser, figure, site, pictures, tmp_path
+):
+    wait = figure("notebooks/17_using_the_model")
     wait("document.querySelector('.live button')")
     assert not any("classifier.onnx" in request for request in site.asked)  # not before the click
     click(browser, "Load the model (24 MB)")
@@ -200,23 +207,21 @@ def test_cat_or_dog_is_there_offline_the_second_time(browser, figure):
     assert browser.execute_script("return document.documentElement.scrollWidth") == 320
 
 
-def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(browser, figure, folder):
-    model = folder / "live/assets/classifier.onnx"
-    away = model.rename(folder / "away.onnx")
-    try:
-        wait = figure("cat-or-dog")
-        wait("document.querySelector('.live button')")
-        click(browser, "Load the model")
-        wait("document.querySelector('.live-status').textContent.includes('could not be loaded')")
-    finally:
-        away.rename(model)
+def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(browser, figure, site):
+    site.instead["classifier.onnx"] = "/nowhere"
+    wait = figure("cat-or-dog")
+    wait("document.querySelector('.live button')")
+    click(browser, "Load the model")
+    wait("document.querySelector('.live-status').textContent.includes('could not be loaded')")
     browser.get_log("browser")  # it says 404, too
+    site.instead.clear()
     click(browser, "Load the model")
     wait("document.querySelector('.live-cards')", 120)
 
 
-def test_train_here_learns_pauses_and_begins_anew(browser, figure, folder):
-    assets.drawings(folder / "live/assets", n=80, held=40)
+def test_train_here_learns_pauses_and_begins_anew(browser, figure, site, tmp_path):
+    assets.drawings(tmp_path, n=80, held=40)
+    site.instead |= {path.name: path for path in tmp_path.iterdir()}
     wait = figure("train-here", 320)
     wait("document.querySelector('.live-drawings')")
     status = "document.querySelector('.live-status').textContent"

@@ -45,7 +45,8 @@ def test_no_photo_is_committed():
 def test_percent_sign_stands_beside_its_number():
     """Of chapters the twins are read; records stay as they were written."""
     spaced = re.compile(r"[\d}]\s%(?![\d(=}])")
-    names = [f for f in tracked() if re.search(r"\.(md|py|js|html|yaml)$", f)]
+    names = [f for f in tracked() if re.search(r"\.(md|py|js|html|yaml|json)$", f)]
+    names = [f for f in names if not f.startswith("models/records/")]
     assert "notebooks/text/01_cats_and_dogs.md" in names
     texts = {name: (ROOT / name).read_text("utf-8") for name in names}
     assert not {name: spaced.findall(t) for name, t in texts.items() if spaced.search(t)}

@@ -11,7 +11,7 @@ FROZEN = "#cfe3f0"
 
 
 def _text(axis, x, y, text, colour=INK, **how):
-    how = {"ha": "center", "va": "center", "fontsize": 9, "color": colour} | how
+    how = {"ha": "center", "va": "center", "fontsize": 10, "color": colour} | how
     axis.text(x, y, text, **how)
 
 
@@ -22,7 +22,7 @@ def without_its_top(shapes: dict[str, tuple[int, ...]], old: str, new: str):
         shapes: {name: (height, width, channels)} of what goes from block to block, photo first.
         old, new: what stands in the top that goes, and in the head that comes.
     """
-    figure, axis = plt.subplots(figsize=(10, 3.3))
+    figure, axis = plt.subplots(figsize=(5.8, 4.4))  # its words can be read on a phone
     largest = next(iter(shapes.values()))[0]
     x = 0.0
     for i, (name, (height, _, channels)) in enumerate(shapes.items()):
@@ -30,19 +30,23 @@ def without_its_top(shapes: dict[str, tuple[int, ...]], old: str, new: str):
         colour = SOFT if i == 0 else CAT
         face = "white" if i == 0 else FROZEN
         axis.add_patch(Rectangle((x, -tall / 2), wide, tall, fc=face, ec=colour, lw=1.5))
-        _text(axis, x + wide / 2, -2.5, f"{name}\n{height}×{height}\n×{channels}", va="top")
-        x += wide + 0.75
-        axis.annotate("", (x - 0.1, 0), (x - 0.65, 0), arrowprops={"arrowstyle": "->", "lw": 1.2})
-    axis.plot((x, x), (-2.4, 2.7), ":", color=INK, lw=1.5)
-    for y, text, colour, style in ((1.3, old, SOFT, "--"), (-1.3, new, DOG, "-")):
-        box = Rectangle((x + 0.7, y - 0.8), 3.1, 1.6, fc="white", ec=colour, ls=style, lw=1.8)
+        _text(axis, x + wide / 2, -2.4, f"{name}\n{height}×{height}\n×{channels}", va="top")
+        end, x = x + wide, x + wide + 1
+        if i < len(shapes) - 1:
+            axis.annotate("", (x - 0.1, 0), (end + 0.1, 0), arrowprops={"arrowstyle": "->"})
+    _text(axis, end / 2, 2.8, "kept as it is: the backbone", CAT)
+    axis.plot((0, end), (-4.9, -4.9), ":", color=INK, lw=1.5)
+    middle = end - wide / 2
+    for left, words, text, colour, style in (
+        (0, "cut off", old, SOFT, "--"),
+        (end - 4.4, "ours, trained", new, DOG, "-"),
+    ):
+        box = Rectangle((left, -7.9), 4.4, 2.3, fc="white", ec=colour, ls=style, lw=1.8)
         axis.add_patch(box)
-        _text(axis, x + 2.25, y, text, colour)
-    axis.annotate("", (x + 0.65, -1.3), (x, 0), arrowprops={"arrowstyle": "->", "color": DOG})
-    _text(axis, x / 2 + 0.6, 2.5, "kept as it is: the backbone", CAT, fontsize=10)
-    _text(axis, x + 2.25, 2.5, "cut off", SOFT, fontsize=10)
-    _text(axis, x + 2.25, -2.5, "ours, trained", DOG, fontsize=10, va="top")
-    axis.set(xlim=(-0.2, x + 4), ylim=(-3.6, 3))
+        _text(axis, left + 2.2, -6.75, text, colour)
+        _text(axis, left + 2.2, -8.1, words, colour, va="top")
+    axis.annotate("", (middle, -5.5), (middle, -4.5), arrowprops={"arrowstyle": "->", "color": DOG})
+    axis.set(xlim=(-0.6, end + 0.2), ylim=(-8.8, 3.2))
     axis.axis("off")
     return figure
 
@@ -61,11 +65,11 @@ def what_learns(ways: dict[str, int | None], blocks: int = 16):
             face, edge = (DOG, DOG) if learns else (FROZEN, CAT)
             place = (i + 0.05, -row - 0.3)
             axis.add_patch(Rectangle(place, 0.9, 0.6, fc=face, ec=edge, lw=1))
-        _text(axis, -0.3, -row, way, ha="right", fontsize=10)
+        _text(axis, -0.3, -row, way, ha="right")
     for i, name in enumerate(names):
-        _text(axis, i + 0.5, 0.45, name.replace(" ", "\n"), va="bottom")
-    _text(axis, 0, -len(ways) + 0.35, "blue: frozen", CAT, ha="left", fontsize=10, va="top")
-    _text(axis, 2.6, -len(ways) + 0.35, "orange: learns", DOG, ha="left", fontsize=10, va="top")
+        _text(axis, i + 0.5, 0.45, name.replace(" ", "\n"), va="bottom", fontsize=9)
+    _text(axis, 0, -len(ways) + 0.35, "blue: frozen", CAT, ha="left", va="top")
+    _text(axis, 2.6, -len(ways) + 0.35, "orange: learns", DOG, ha="left", va="top")
     axis.set(xlim=(-3.4, len(names) + 0.1), ylim=(-len(ways) - 0.1, 1.3))
     axis.axis("off")
     return figure

@@ -72,7 +72,8 @@ def cores():
 
 def where():
     """What is where: the browser here, Jupyter there, a tunnel between, every port closed."""
-    figure, axis = _canvas(10.5, 4.3)
+    figure, axis = _canvas(10.5, 3.9)
+    axis.set_ylim(4, 43)
     _box(axis, 1, 13, 30, 29, "your computer", SOFT, "#f6f6f6", 10, top=True)
     _box(axis, 4, 28, 24, 8, "browser\nhttp://127.0.0.1", CAT)
     _box(axis, 4, 16, 24, 8, "catdog aws connect", CAT)

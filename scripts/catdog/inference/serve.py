@@ -33,6 +33,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from catdog import CatDogError
+from catdog.core import paths
 from catdog.core.resources import peak_memory_gb
 from catdog.data import imaging
 from catdog.inference import prediction
@@ -52,6 +53,7 @@ PAGE = {
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+SHARED = ["parts/answer.js", "parts/folders.js", "parts/page.js", "messages/en.json"]
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -225,6 +227,23 @@ async def _body(request: Request, room: _Room) -> AsyncIterator[bytearray]:
             room.taken -= len(blob)
 
 
+def _page() -> dict[str, tuple[bytes, str]]:
+    """Path → content and type of the page, and of what it shares with the web edition.
+
+    Raises:
+        CatDogError: the project's folder, in which that stands, is elsewhere.
+    """
+    files = resources.files("catdog.inference") / "static"
+    page = {path: ((files / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
+    for name in SHARED:
+        file = paths.ROOT / "scripts" / "site" / "live" / name
+        if not file.is_file():
+            raise CatDogError(f"{file} is not there. Set CATDOG_HOME to the project's folder.")
+        kind = "application/json" if file.suffix == ".json" else PAGE["/page.js"][1]
+        page[f"/live/{name}"] = file.read_bytes(), kind
+    return page
+
+
 def app(judge: Judge, names: Sequence[str] = NAMES) -> FastAPI:
     """Build the application, which answers to these names: the page, and `POST /predict`."""
     built = FastAPI(
@@ -233,8 +252,7 @@ def app(judge: Judge, names: Sequence[str] = NAMES) -> FastAPI:
         openapi_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    files = resources.files("catdog.inference") / "static"
-    page = {path: ((files / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
+    page = _page()
     room, reading = _Room(), asyncio.Semaphore(READING)
     decoders = ThreadPoolExecutor(2, "decoder")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import io
 import os
 import posixpath
@@ -19,6 +20,7 @@ from pathlib import Path
 import PIL
 from docutils import nodes
 from PIL import Image
+from sphinx.locale import _
 
 QUALITY = 90
 SMALLER = 0.85  # a file with losses is taken where it needs less than this share
@@ -81,6 +83,7 @@ def finish(app, page, template, context, doctree) -> None:
 
     Only the first is loaded with the page, the others when they come near.
     """
+    enlarge = html.escape(_("Enlarge"))
     up = "../" * page.count("/")
     files = {name: Path(app.srcdir, uri.lstrip("/")) for uri, name in app.builder.images.items()}
     seen: list[Path] = []
@@ -104,7 +107,7 @@ def finish(app, page, template, context, doctree) -> None:
         lazy = ' loading="lazy"' if seen else ""
         seen.append(file)
         picture = f'{start} width="{width}" height="{height}"{lazy} decoding="async">'
-        link = f'<a class="enlarge" href="{source[1]}" title="Enlarge">'
+        link = f'<a class="enlarge" href="{source[1]}" title="{enlarge}">'
         return picture if file.name in live else f"{link}{picture}</a>"
 
     body = EMBEDDED.sub(extract, context.get("body", ""))

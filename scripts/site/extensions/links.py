@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote
 
 from docutils import nodes
-from structure import slug
+from editions import slug
 
 
 def target(app, builder, docname: str, uri: str) -> str | None:

@@ -14,6 +14,7 @@ import assets
 from docutils import nodes
 
 LIVE = Path(__file__).resolve().parents[1] / "live"
+NAME = re.compile(r'data-live="([a-z-]+)"')
 SCRIPT = re.compile(r"<script\b.*?</script>", re.S)
 
 
@@ -32,11 +33,21 @@ def add_styles(app, page, template, context, doctree) -> None:
 
 
 def copy(app, error) -> None:
-    """Copy the modules, with what they import, and write what they load."""
-    if not error and app.builder.name == "html" and LIVE.exists():
-        target = Path(app.outdir) / "_static" / "live"
-        shutil.copytree(LIVE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.md"))
+    """Copy the modules, with what they import, and write what those that are shown load."""
+    if error or app.builder.name != "html":
+        return
+    pages = [page.read_text("utf-8") for page in Path(app.outdir).rglob("*.html")]
+    shown = {name for page in pages for name in NAME.findall(page)}
+    if not shown:
+        return
+    target = Path(app.outdir) / "_static" / "live"
+    shutil.copytree(LIVE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.md"))
+    if any("assets(" in (LIVE / f"{name}.js").read_text("utf-8") for name in shown):
         assets.main(target / "assets")
+    translated = Path(app.srcdir, "locales", "live.json")
+    if translated.exists():
+        tag = app.config.language.replace("_", "-")  # as the pages have it in `lang`
+        shutil.copyfile(translated, target / "messages" / f"{tag}.json")
 
 
 def setup(app):

@@ -1,7 +1,8 @@
 """Anchors as code hosts make them, and places for what the article got wrong.
 
 A link that works on a code host (`page.md#two-words`) or in Jupyter (`chapter.ipynb#Two-words`)
-works here. In the HTML an id stands on its heading, not on the section around it: there the search
+works here, in every language: a translated heading says in a comment how it is called in English.
+In the HTML an id stands on its heading, not on the section around it: there the search
 finds it.
 """
 
@@ -10,24 +11,28 @@ from __future__ import annotations
 import re
 
 from docutils import nodes
+from editions import WRONG, slug
 
-WRONG = "What the article got wrong."
 SCOPED = re.compile(r"<style scoped>.*?</style>\s*", re.S)  # of pandas, which browsers ignore
 EMPTY = re.compile(r"<th[^>]*>(?:<p></p>)?</th>")
+ENGLISH = re.compile(r"<!-- id: (.*) -->")
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
-
-
-def slug(title: str) -> str:
-    """The name that GitHub gives to a heading, made from the heading or from Jupyter's name."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
 def name_sections(app, doctree: nodes.document) -> None:
     """Give each section, and each quote on what the article got wrong, its id."""
     taken: set[str] = set()
+    wrong = slug(WRONG.strip("> "))
 
-    def name(node: nodes.Element, text: str) -> None:
-        first, again = slug(text), 0
+    def called(heading: nodes.Element) -> str:
+        for raw in list(heading.findall(nodes.raw)):
+            if found := ENGLISH.fullmatch(raw.astext()):
+                raw.parent.remove(raw)
+                return found[1]
+        return slug(heading.astext().strip())
+
+    def name(node: nodes.Element, first: str) -> None:
+        again = 0
         found = first
         while found in taken:
             again += 1
@@ -36,10 +41,10 @@ def name_sections(app, doctree: nodes.document) -> None:
         node["ids"] = [found]
 
     for section in doctree.findall(nodes.section):
-        name(section, section.next_node(nodes.title).astext().strip())
+        name(section, called(section.next_node(nodes.title)))
     for quote in doctree.findall(nodes.block_quote):
-        if quote.astext().startswith(WRONG):
-            name(quote, WRONG)
+        if called(quote).startswith(wrong):
+            name(quote, wrong)
             quote["classes"].append("wrong")
 
 

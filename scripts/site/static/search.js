@@ -39,7 +39,8 @@ async function search(pagefind, words) {
   const pages = await Promise.all(results.slice(0, SHOWN).map((result) => result.data()));
   if (mine !== asked) return;
   list.replaceChildren(...pages.map(entry));
-  summary.textContent = words && `${results.length} pages with “${words}”`;
+  const found = { n: results.length, words };
+  summary.textContent = words && _("{n} pages with “{words}”").replace(/{(\w+)}/g, (_, key) => found[key]);
   document.body.dataset.searched = words;
 }
 

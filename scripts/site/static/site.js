@@ -1,4 +1,5 @@
 // Enlarges figures, and fills the live ones. Without scripts a figure is a link to its picture.
+// `_`, of Sphinx's doctools.js, says a text in the language of the page.
 
 function enlarge(event) {
   const link = event.target.closest("a.enlarge");
@@ -7,9 +8,9 @@ function enlarge(event) {
   const picture = link.querySelector("img");
   const dialog = document.createElement("dialog");
   dialog.className = "enlarged";
-  dialog.setAttribute("aria-label", "Figure");
+  dialog.setAttribute("aria-label", _("Figure"));
   const close = document.createElement("button");
-  close.textContent = "Close";
+  close.textContent = _("Close");
   const large = document.createElement("img");
   large.src = link.href;
   large.alt = picture.alt;
@@ -38,9 +39,13 @@ function enlarge(event) {
 document.addEventListener("click", enlarge);
 
 const here = document.currentScript.src;
+let liveMessages; // of all live figures, in the language of the page
 async function fill(figure) {
+  liveMessages ??= fetch(new URL(`live/messages/${document.documentElement.lang}.json`, here)).then(
+    (found) => found.json(),
+  );
   const { mount } = await import(new URL(`live/${figure.dataset.live}.js`, here));
-  mount(figure, JSON.parse(figure.dataset.options || "{}"));
+  mount(figure, { messages: await liveMessages, ...JSON.parse(figure.dataset.options || "{}") });
 }
 // Modules cannot be loaded from a file: there the static picture stays.
 if (location.protocol !== "file:") {

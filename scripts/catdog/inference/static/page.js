@@ -1,18 +1,16 @@
-"use strict";
+// The page of `catdog serve`. What it imports is the web edition's, and comes from this server, too.
+import { meter, percent } from "/live/parts/answer.js";
+import { inside } from "/live/parts/folders.js";
+import { make, words } from "/live/parts/page.js";
+
+const ready = words({});
 const AT_ONCE = 3;
 const find = (id) => document.getElementById(id);
 const waiting = [];
 let limits = { bytes: 20 * 2 ** 20, pixels: 15e6, suffixes: [] };
 let busy = 0, done = 0, refused = 0, others = 0, round = 0;
 
-function make(parent, tag, name, text) {
-  const made = parent.appendChild(document.createElement(tag));
-  if (name) made.className = name;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-function say() {
+function tell() {
   const left = waiting.length + busy;
   const plural = (n) => `${n} photo${n === 1 ? "" : "s"}`;
   let text = done ? `${plural(done)} answered` : "";
@@ -23,33 +21,16 @@ function say() {
   find("clear").hidden = !(done || refused || others);
 }
 
-function percent(x) {
-  return x > 0.999 ? "over 99.9%" : x < 0.001 ? "under 0.1%" : `${(100 * x).toFixed(1)}%`;
-}
-
 function cardOf(name) {
-  const card = make(find("results"), "li", "card");
-  make(make(card, "div", "text"), "div", "name", name);
+  const card = make(find("results"), "li", { class: "card" });
+  make(make(card, "div", { class: "text" }), "div", { class: "name" }, name);
   return card;
 }
 
 function add(files) {
   for (const file of files) waiting.push({ file, card: cardOf(file.name), round });
-  say();
+  tell();
   for (let i = busy; i < AT_ONCE; i++) next();
-}
-
-function inside(entry) {
-  if (entry.isFile) return new Promise((resolve, reject) => entry.file(resolve, reject));
-  const reader = entry.createReader(), found = [];
-  return new Promise((resolve, reject) => {
-    const more = () => reader.readEntries(async (some) => {  // a hundred at a time
-      if (some.length) return found.push(...some), more();
-      found.sort((a, b) => (a.name < b.name ? -1 : 1));
-      Promise.all(found.map(inside)).then((files) => resolve(files.flat()), reject);
-    }, reject);
-    more();
-  });
 }
 
 async function addFolder(entry) {
@@ -75,19 +56,19 @@ async function next() {
   const job = waiting.shift();
   if (!job) return;
   busy++;
-  say();
+  tell();
   let failed = null;
   try {
     const started = performance.now();
     const found = await ask(job.file);
-    show(job, found, (performance.now() - started) / 1000);
+    await show(job, found, (performance.now() - started) / 1000);
   } catch (error) {
     failed = error;
     fail(job, error.message);
   }
   busy--;
   if (job.round === round) failed ? refused++ : done++;
-  say();
+  tell();
   next();
 }
 
@@ -113,41 +94,34 @@ async function ask(file) {
   }
 }
 
-function show({ file, card }, found, seconds) {
-  const box = document.createElement("div");
-  box.className = "photo";
-  const frame = make(box, "div", "frame");
-  const photo = make(frame, "img");
-  photo.alt = file.name;
+async function show({ file, card }, found, seconds) {
+  const say = await ready;
+  const text = card.querySelector(".text"), dog = found.dog;
+  const box = make(card, "div", { class: "photo" });
+  card.prepend(box);
+  const frame = make(box, "div", { class: "frame" });
+  const photo = make(frame, "img", { alt: file.name });
   photo.onload = () => URL.revokeObjectURL(photo.src);
   photo.src = URL.createObjectURL(file);
   if (found.heat) {
-    const heat = make(frame, "img", "heat");
-    heat.alt = "bright where the network looked";
-    heat.src = `data:image/png;base64,${found.heat}`;
+    const src = `data:image/png;base64,${found.heat}`;
+    make(frame, "img", { class: "heat", alt: "bright where the network looked", src });
   }
-  card.prepend(box);
-  const text = card.querySelector(".text"), dog = found.dog;
-  const likely = dog >= 0.5 ? "dog" : "cat", chance = Math.max(dog, 1 - dog);
+  const likely = dog >= 0.5 ? "dog" : "cat", chance = percent(Math.max(dog, 1 - dog), say);
   if (found.label === "neither") {
-    make(text, "h2", "", "Neither, it seems");
-    make(text, "p", "", `It looks like no photo of a cat or a dog. If it must be one: ${likely}.`);
-  } else make(text, "h2", likely, `${likely === "cat" ? "Cat" : "Dog"}, ${percent(chance)}`);
-  const meter = make(text, "div", "meter");
-  meter.setAttribute("role", "img");
-  meter.setAttribute("aria-label", `cat ${percent(1 - dog)}, dog ${percent(dog)}`);
-  make(meter, "span").style.width = `${100 * (1 - dog)}%`;
-  const scale = make(text, "div", "scale");
-  make(scale, "span", "", `cat ${percent(1 - dog)}`);
-  make(scale, "span", "", `dog ${percent(dog)}`);
-  make(text, "p", "time", `${found.seconds.toFixed(2)} s for the network, ${seconds.toFixed(2)} s in all`);
+    make(text, "h2", {}, say("classifier.neither"));
+    make(text, "p", {}, say("classifier.if", { label: say(`classifier.${likely}`) }));
+  } else make(text, "h2", { class: likely }, `${likely === "cat" ? "Cat" : "Dog"}, ${chance}`);
+  meter(text, dog, say);
+  const times = `${found.seconds.toFixed(2)} s for the network, ${seconds.toFixed(2)} s in all`;
+  make(text, "p", { class: "time" }, times);
 }
 
 function fail({ card }, why) {
   card.classList.add("wrong");
   const text = card.querySelector(".text");
-  make(text, "h2", "", "Not read");
-  make(text, "p", "", why);
+  make(text, "h2", {}, "Not read");
+  make(text, "p", {}, why);
 }
 
 find("files").addEventListener("change", (event) => {
@@ -161,7 +135,7 @@ find("clear").addEventListener("click", () => {
   waiting.length = done = refused = others = 0;
   round++;
   find("results").replaceChildren();
-  say();
+  tell();
   find("files").focus();
 });
 addEventListener("dragover", (event) => {

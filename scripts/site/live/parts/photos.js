@@ -1,4 +1,5 @@
 // Takes photos from the reader: a file, the camera, dropped or pasted. None of them leaves the page.
+import { inside } from "./folders.js";
 import { make } from "./page.js";
 
 const LARGEST = 12e6; // pixels that are looked at; a telephone's canvas holds 16 million
@@ -17,19 +18,6 @@ export async function decoded(file) {
   context.drawImage(picture, 0, 0, width, height);
   picture.close();
   return { pixels: context.getImageData(0, 0, width, height).data, width, height };
-}
-
-/** The files of a dropped folder. */
-async function inside(entry) {
-  if (entry.isFile) return [await new Promise((done, failed) => entry.file(done, failed))];
-  const reader = entry.createReader();
-  const found = [];
-  for (;;) {
-    const some = await new Promise((done, failed) => reader.readEntries(done, failed));
-    if (!some.length) break; // a hundred come at a time
-    found.push(...some);
-  }
-  return (await Promise.all(found.map(inside))).flat().filter(({ type }) => type.startsWith("image/"));
 }
 
 /** Make the buttons; `take` gets an array of files. Dropping works on all of `root`. */
@@ -58,7 +46,8 @@ export function photoButtons(root, parent, { say, signal, take, many = false }) 
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
     const files = [...event.dataTransfer.files];
     if (!entries.some((entry) => entry?.isDirectory)) return hand(files);
-    hand((await Promise.all(entries.filter(Boolean).map(inside))).flat());
+    const found = (await Promise.all(entries.filter(Boolean).map(inside))).flat();
+    hand(found.filter(({ type }) => type.startsWith("image/")));
   });
   const paste = (event) => {
     if (root.contains(document.activeElement) || root.matches(":hover"))
