@@ -72,6 +72,9 @@ def chrome(tmp_path_factory):
     started.quit()
 
 
+# a network is still to be fetched when its figure is there
+FILLED = """return arguments[0].querySelector(arguments[0].dataset.live == "inside-network"
+  ? ".live-grid button" : ".live")"""
 # how high a live figure is, and how high its place was before it came
 ROOM = """return [arguments[0].querySelector(".live").offsetHeight,
   parseFloat(getComputedStyle(arguments[0]).minHeight)]"""
@@ -127,7 +130,7 @@ def visit(browser, address, html, page):
         seen["wide"][width] = wide
     for figure in browser.find_elements("css selector", "[data-live]"):
         show(browser, figure)
-        wait(browser, "return arguments[0].querySelector('.live')", figure, seconds=120)
+        wait(browser, FILLED, figure, seconds=120)
         for width in (320, 768):
             resize(browser, width)
             room = browser.execute_script(ROOM, figure)
