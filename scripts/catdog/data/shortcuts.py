@@ -16,7 +16,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import no_bar
-from catdog.core import files
+from catdog.core import handouts
 from catdog.data import manifests, organizing, sources, synthetic
 
 SHARE = 0.95  # of the training photos of each class, those on which the cue agrees with the label
@@ -112,9 +112,9 @@ def organize(
             `organizing.organize` says.
     """
     folder, key = Path(folder).absolute(), Path(key)
-    files.must_be_apart(key, folder, "the data set")
+    handouts.must_be_apart(key, folder, "the data set")
     for path in (folder, key):
-        files.must_not_exist(path)
+        handouts.must_not_exist(path)
     names = {f"{label}.{i}.jpg": label for label in manifests.LABELS for i in range((n + 1) // 2)}
     split = organizing.choose_split({f: f for f in names}, names, n, 0.2, 1)
     cue = cue_of(seed)
@@ -147,5 +147,5 @@ def organize(
         "details": cue,
         "seed": seed,
     }
-    files.write_private(key, json.dumps(about, indent=1))
+    handouts.write_private(key, json.dumps(about, indent=1))
     return about
