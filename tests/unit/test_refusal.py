@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.core import paths
-from catdog.data import download, manifests
+from catdog.data import manifests, synthetic
 from catdog.evaluation import examination, metrics, ood
 from catdog.models import networks, provenance
 from catdog.training import transfer
@@ -83,7 +83,7 @@ def test_the_record_and_the_shipped_refusal_belong_together():
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
-    folder = download.sample(tmp_path / "data", "sample", n=120, progress=False)
+    folder = synthetic.organize(tmp_path / "data", "sample", n=120, progress=False)
     keras.utils.set_random_seed(1)
     path = tmp_path / "small.keras"
     networks.article_cnn(24).save(path)
