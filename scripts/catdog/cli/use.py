@@ -43,12 +43,13 @@ def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_jso
         raise click.UsageError("--csv and --json exclude each other.")
     from tqdm.auto import tqdm
 
-    from catdog.inference import answers, prediction
+    from catdog.inference import folders
     from catdog.inference.classifier import Classifier
+    from catdog.inference.table import Table
 
     left_out: Counter[str] = Counter()
-    files = list(prediction.photos_in(photos, left_out))
-    table = answers.Table(csv, files, threshold) if csv else None
+    files = list(folders.photos_in(photos, left_out))
+    table = Table(csv, files, threshold) if csv else None
     done = table.done if table else []
     classifier = Classifier(model, reject=not no_reject, mirror=mirror, threshold=threshold)
     failed, started = sum(not row[1] for row in done), time.perf_counter()
@@ -71,7 +72,7 @@ def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_jso
                     say(click.format_filename(str(one)))  # names that are no Unicode, too
             bar.update()
     seconds, n = time.perf_counter() - started, len(files) - failed
-    for sentence in prediction.said_of(left_out):
+    for sentence in folders.said_of(left_out):
         click.echo(f"catdog: {sentence}", err=True)
     if as_json:
         return int(bool(failed))
