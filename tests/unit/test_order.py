@@ -21,8 +21,8 @@ LONG = {
     "catdog/models/features.py: extract": 91,
     "catdog/training/loop.py: train": 108,
     "catdog/training/reference_runs.py: run": 61,
-    "catdog/training/transfer.py: frozen": 68,
-    "catdog/training/transfer.py: study": 66,
+    "catdog/training/transfer_runs.py: frozen": 68,
+    "catdog/training/transfer_runs.py: study": 66,
 }
 FILES = [*(SCRIPTS / "catdog").glob("*/*.py"), *(SCRIPTS / "benchmarks").glob("*.py")]
 

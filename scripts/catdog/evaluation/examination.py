@@ -192,7 +192,7 @@ def _apart(path: Path, train: list[manifests.Photo], seed: int) -> tuple[np.ndar
     """Positions of training photos: those to choose by, and `ood.BANK` others to know.
 
     To choose by are those that calibrated the model or chose its epoch, if its file names any; else
-    the tenth that `transfer.split` keeps apart, which this model may have learned from.
+    the tenth that `transfer_runs.split` keeps apart, which this model may have learned from.
     """
     about = provenance.read(path) or {"chosen": ()}
     held = np.flatnonzero(np.isin(provenance.hashes(train), about["chosen"]))
@@ -225,8 +225,8 @@ def _calibrated(by_labels, by_dog, labels: np.ndarray, dog: np.ndarray) -> dict:
         return logit(np.clip(p.astype(np.float64), 1e-12, 1 - 1e-12))
 
     t, n = calibration.temperature(by_labels, logits(by_dog)), len(by_labels)
-    best = min(metrics.clipped_losses(by_labels, by_dog), key=itemgetter("log_loss"))
-    curve = metrics.clipped_losses(labels, dog)
+    best = min(calibration.clipped_losses(by_labels, by_dog), key=itemgetter("log_loss"))
+    curve = calibration.clipped_losses(labels, dog)
     measured = metrics.measure(labels, expit(logits(dog) / t))
     return {
         "temperature": {"t": t, "chosen_on": n, **measured},
