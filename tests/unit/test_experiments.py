@@ -13,7 +13,7 @@ from catdog.cli.main import main
 from catdog.core import paths
 from catdog.data import organizing
 from catdog.evaluation import statistics
-from catdog.studies import ablation, components
+from catdog.studies import ablation, ablation_runs, components
 from catdog.training import config
 
 N = 12
@@ -246,11 +246,11 @@ def test_a_verdict_compares_with_the_mean_of_all_seeds_of_the_baseline(runs, sai
 def test_one_run_each_decides_nothing_and_the_table_says_so():
     record = record_of(reference=[0.8], change=[0.5])
     assert ablation.verdict(ablation.effect(record, "change")) == UNSURE
-    assert "(one run each)" in ablation.table(record)
+    assert "(one run each)" in ablation_runs.table(record)
 
 
 def test_the_tables_differences_are_those_of_its_accuracies():
-    heading, first, second = ablation.table(
+    heading, first, second = ablation_runs.table(
         record_of(reference=LUCKY_FIRST, change=[0.798])
     ).splitlines()
     assert heading.split()[:2] == ["experiment", "accuracy"]
@@ -336,4 +336,4 @@ def test_an_unknown_name_lists_the_known(capsys):
 
 def test_what_has_not_run_is_said(small):
     with pytest.raises(CatDogError, match="catdog experiment reference"):
-        ablation.gather("sample")
+        ablation_runs.gather("sample")
