@@ -13,7 +13,7 @@ from catdog.data import manifests, organizing
 from catdog.evaluation import statistics
 from catdog.models import networks
 from catdog.studies import vgg16
-from catdog.training import block5, bottleneck, optimizers
+from catdog.training import block5, bottleneck
 
 Studies = vgg16.Studies
 
@@ -40,7 +40,7 @@ def test_rmsprop_is_that_of_keras_2_0_8():
     rng = np.random.default_rng(0)
     p, a = rng.normal(size=6), np.zeros(6)
     scale = 10.0 ** np.arange(-7, -1)  # small gradients are where the epsilon's place is seen
-    optimizer, today = optimizers.ArticleRMSprop(), keras.optimizers.RMSprop()
+    optimizer, today = bottleneck.ArticleRMSprop(), keras.optimizers.RMSprop()
     ours, other = (keras.Variable(p.astype(np.float32)) for _ in range(2))
     start = p.copy()
     for _ in range(30):
@@ -53,7 +53,7 @@ def test_rmsprop_is_that_of_keras_2_0_8():
     moved, moved_today = start - p, start - keras.ops.convert_to_numpy(other)
     assert moved[0] > 0.02 and moved_today[0] < 0.1 * moved[0]
     assert np.allclose(moved_today[-1], moved[-1], rtol=1e-2)
-    copy = optimizers.ArticleRMSprop.from_config(optimizer.get_config())
+    copy = bottleneck.ArticleRMSprop.from_config(optimizer.get_config())
     assert (copy.rho, copy.epsilon, float(copy.learning_rate)) == (0.9, 1e-8, pytest.approx(1e-3))
 
 
