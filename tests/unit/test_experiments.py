@@ -273,7 +273,7 @@ def test_the_paired_interval_covers_the_truth():
 def small(tmp_path, monkeypatch, photos, make_zip):
     """A small organized data set as scale sample, and short experiments on it."""
     folder = organizing.organize(make_zip(photos), tmp_path / "data", "sample")
-    monkeypatch.setattr(config.download, "sample", lambda *_: folder)
+    monkeypatch.setattr(config.synthetic, "organize", lambda *_: folder)
     monkeypatch.setitem(config.SCALES, "sample", replace(config.SCALES["sample"], folder=folder))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     monkeypatch.setitem(components.LENGTHS, "sample", components.TrainingBudget(1, 16, seeds=2))
