@@ -13,7 +13,8 @@ import click
 from catdog import no_bar
 from catdog.cli import options, output
 from catdog.cli.output import load_keras, note, reports, say
-from catdog.core import choices, paths
+from catdog.core import paths
+from catdog.inference import answers
 
 
 @click.command(cls=options.Command)
@@ -91,7 +92,7 @@ def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_jso
 @click.option(
     "--clip",
     type=options.Number(0, 0.5, max_open=True),
-    default=choices.CLIP,
+    default=answers.CLIP,
     help="be no surer than this, see the model's record",
 )
 @options.model

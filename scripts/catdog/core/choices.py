@@ -36,4 +36,3 @@ VGG16_PARTS = {
 BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "vgg16")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "fastest")
 SEARCHES = ("tpe", "random")
-CLIP = 5e-4  # after 1,600 photos without a sure mistake; see chapter 17
