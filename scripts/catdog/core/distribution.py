@@ -113,17 +113,17 @@ def choose(wanted: int | str | list[str] | None, batch_size: int) -> list[str]:
     Raises:
         CatDogError: there are not so many, or a batch cannot be shared evenly among them.
     """
-    have = available() if processes.count() > 1 or wanted not in (None, 1) else []
     if processes.count() > 1:
         wanted = "all"
-        _must_be_even(have)
-    if not have:
+    if wanted is None or wanted == 1:
         return []
+    have = available()
     if isinstance(wanted, list | tuple):
         chosen = list(wanted)
         have += [name for name in available("cpu") if name not in have]
     elif wanted == "all":
         chosen = have
+        _must_be_even(have)
     elif str(wanted).isdigit() and int(wanted) > 0:
         chosen = have[: int(wanted)]
         if len(chosen) < int(wanted):
@@ -199,6 +199,8 @@ def share(chosen: list[str]) -> Share | None:
 
 
 def _must_be_even(devices: list[str]) -> None:
+    if processes.count() == 1:
+        return
     import jax
 
     if jax.local_device_count() * processes.count() != len(devices):

@@ -86,13 +86,13 @@ def joined(wait: float = WAIT):
 
     _must_be_reached(address)
     _meet(address, several, which, wait)
+    jax.config.update("jax_enable_preemption_service", False)  # else SIGTERM would end nothing
     starting.tensorflow()  # which Keras imports for its seed, and less quietly
     keras.utils.set_random_seed(1)  # else it asks the others for one
     keras.distribution.initialize()
     atexit.register(_abandon)
     _here.number, _here.count = which, several
-    _only_the_first_speaks(which)
-    with _losses_said():
+    with _only_the_first_speaks(which), _losses_said():
         yield
         jax.distributed.shutdown()
     atexit.unregister(_abandon)
@@ -149,11 +149,10 @@ def _meet(address: str, several: int, which: int, wait: float) -> None:
             )
         return
     lines: dict[int, socket.socket] = {}
-    both = (
-        {"family": socket.AF_INET6, "dualstack_ipv6": True} if socket.has_dualstack_ipv6() else {}
-    )
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        server = socket.create_server(("", int(port)), **both)
+        server = socket.create_server(("", int(port)), family=family, dualstack_ipv6=both)
     except OSError as error:
         raise CatDogError(
             f"port {port} cannot be used here ({error.strerror}): name another one in {ADDRESS}."
@@ -196,14 +195,24 @@ def _hear(host: str, port: int, which: int, until: float) -> str:
     return ""
 
 
-def _only_the_first_speaks(which: int) -> None:
-    """What libraries in C print goes to stderr, and what others than process 0 print nowhere."""
+@contextlib.contextmanager
+def _only_the_first_speaks(which: int):
+    """Libraries in C print to stderr instead of stdout, and other processes no results at all."""
     sys.stdout.flush()
-    out = os.devnull if which else os.dup(1)
-    os.dup2(2, 1)
-    sys.stdout = open(out, "w", encoding=sys.stdout.encoding, errors="backslashreplace")
     if which:
         os.environ["TQDM_DISABLE"] = "1"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        yield
+        return
+    real = os.dup(1)
+    ours = sys.stdout if sys.stdout.fileno() != 1 else open(real, "w", buffering=1, closefd=False)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(ours):
+            yield
+    finally:
+        ours.flush()
+        os.dup2(real, 1)
 
 
 @contextlib.contextmanager
@@ -247,6 +256,7 @@ def start(wanted: int | None) -> None:
     line = [sys.executable, "-m", "catdog", *sys.argv[1:]]
     running: list[subprocess.Popen] = []
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process alone
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which ends the others, too
     try:
         for i in range(wanted):
             environment = {ADDRESS: address, NUMBER: str(wanted), ID: str(i)}

@@ -254,10 +254,11 @@ def train(
         undo.callback(keras.config.set_dtype_policy, policy)
         undo.enter_context(distribution.strategy_scope(chosen))
         keras.config.set_dtype_policy(recipe.precision)
-        found = _resume(run)
         if processes.count() > 1:
+            with distribution.alone():  # the others have nothing to read yet
+                _resume(run)
             processes.mirror(_latest(run), run)
-            found = _resume(run)
+        found = _resume(run)
         if found is None:
             starting.tensorflow()  # which Keras imports for its seed, and less quietly
             keras.utils.set_random_seed(seed)
