@@ -258,10 +258,10 @@ def train(
             with distribution.alone():  # the others have nothing to read yet
                 _resume(run)
             processes.mirror(_latest(run), run)
+        starting.tensorflow()  # which Keras imports for its seed, and less quietly
+        keras.utils.set_random_seed(seed)
         found = _resume(run)
         if found is None:
-            starting.tensorflow()  # which Keras imports for its seed, and less quietly
-            keras.utils.set_random_seed(seed)
             model, epoch, optimizer = build(), 0, None
             log = {"history": {}, "seconds": [], "cpu_seconds": []}
             log |= {"best_loss": math.inf, "best_epoch": 0, "wait": 0}
