@@ -55,11 +55,16 @@ def test_chapter_9_runs_on_jax():
     assert outside("jax", "chapter_on_jax.py")["backend"] == "jax"
 
 
-@pytest.mark.parametrize("n, size", [(1, 5), (2, 5), (4, 7), (8, 3), (3, 6)])
-def test_an_odd_batch_is_filled_and_its_mean_kept(n, size):
+@pytest.mark.parametrize("n, processes, size", [(2, 1, 5), (4, 2, 7), (8, 4, 3), (3, 3, 6)])
+def test_an_odd_batch_is_filled_and_its_mean_kept(n, processes, size):
+    shares = [distribution.Share(n, processes, i) for i in range(processes)]
     x = np.random.default_rng(0).integers(0, 255, (size, 4, 4, 3), dtype=np.uint8)
-    batches = batching.validation_batches(x, np.arange(size) % 2, 64)
-    ((filled, labels, weights),) = distribution.pad_batches(batches, n).as_numpy_iterator()
+    made = [
+        batch
+        for share in shares
+        for batch in batching.validation_batches(x, np.arange(size) % 2, share=share)
+    ]
+    filled, labels, weights = (np.concatenate(parts) for parts in zip(*made, strict=True))
     assert len(filled) == len(labels) == len(weights) and len(filled) % n == 0
     assert len(filled) - size < n
     assert np.array_equal(filled[:size], x) and (weights[size:] == 0).all()
