@@ -168,6 +168,31 @@ def _resume(run: Path) -> tuple[dict, keras.Model] | None:
     return None
 
 
+def _begin(run: Path, seed: int) -> tuple[dict, keras.Model] | None:
+    """Set the seed; return what `_resume` does, in every process what process 0 finds."""
+    if processes.count() > 1:
+        with distribution.alone():  # the others have nothing to read yet
+            _resume(run)
+        processes.mirror(_latest(run), run)
+    starting.tensorflow()  # which Keras imports for its seed, and less quietly
+    keras.utils.set_random_seed(seed)
+    return _resume(run)
+
+
+def _settings(network: keras.Model, recipe: recipes.Recipe, seed: int, *sets) -> dict:
+    """Return what a run is known by, as JSON has it."""
+    settings = {
+        **asdict(recipe),
+        "seed": seed,
+        "network": [list(w.shape) for w in network.weights],
+        "photos": _fingerprint(*sets),
+    }
+    learning = {id(w) for w in network.trainable_weights}
+    if frozen := [i for i, w in enumerate(network.weights) if id(w) not in learning]:
+        settings["frozen"] = frozen
+    return json.loads(json.dumps(settings))
+
+
 def _must_be_same(note: Path, settings: dict) -> None:
     try:
         same = not note.exists() or json.loads(note.read_text("utf-8")) == settings
@@ -228,17 +253,7 @@ def train(
     """
     recipe = recipes.with_native_precision(recipe)
     chosen = distribution.choose(devices, recipe.batch_size)
-    network = build()
-    settings = {
-        **asdict(recipe),
-        "seed": seed,
-        "network": [list(w.shape) for w in network.weights],
-        "photos": _fingerprint(train_set, validation_set),
-    }
-    learning = {id(w) for w in network.trainable_weights}
-    if frozen := [i for i, w in enumerate(network.weights) if id(w) not in learning]:
-        settings["frozen"] = frozen
-    settings = json.loads(json.dumps(settings))
+    settings = _settings(build(), recipe, seed, train_set, validation_set)
     if run is None:
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
         run = paths.RUNS / f"cnn-{digest[:12]}"
@@ -254,13 +269,7 @@ def train(
         undo.callback(keras.config.set_dtype_policy, policy)
         undo.enter_context(distribution.strategy_scope(chosen))
         keras.config.set_dtype_policy(recipe.precision)
-        if processes.count() > 1:
-            with distribution.alone():  # the others have nothing to read yet
-                _resume(run)
-            processes.mirror(_latest(run), run)
-        starting.tensorflow()  # which Keras imports for its seed, and less quietly
-        keras.utils.set_random_seed(seed)
-        found = _resume(run)
+        found = _begin(run, seed)
         if found is None:
             model, epoch, optimizer = build(), 0, None
             log = {"history": {}, "seconds": [], "cpu_seconds": []}

@@ -69,17 +69,23 @@ def run(
         "history": log["history"],
     }
     if judging:
-        labels = judging[1]
-        images = imaging.resized(processes.mine(judging[0]), size)
         of = "held-back training" if held_back else "validation"
-        record["judged_by"] = f"{len(labels):,} {of} photos"
-        plain, mirrored = (
-            processes.gather(metrics.probabilities(model, x), len(labels))
-            for x in (images, images[:, :, ::-1])
-        )
-        record["validation"] = metrics.measure(labels, plain)
-        record["validation_flip"] = metrics.measure(labels, (plain + mirrored) / 2)
+        record["judged_by"] = f"{len(judging[1]):,} {of} photos"
+        record |= _measured(model, size, *judging[:2])
     return record
+
+
+def _measured(model, size: int, images, labels: np.ndarray) -> dict:
+    """Measure a network, each process on its part of the photos."""
+    part = imaging.resized(processes.mine(images), size)
+    plain, mirrored = (
+        processes.gather(metrics.probabilities(model, x), len(labels))
+        for x in (part, part[:, :, ::-1])
+    )
+    return {
+        "validation": metrics.measure(labels, plain),
+        "validation_flip": metrics.measure(labels, (plain + mirrored) / 2),
+    }
 
 
 def runs(
