@@ -13,9 +13,10 @@ import time
 import numpy as np
 import psutil
 import pytest
+import yaml
 
 from catdog import CatDogError
-from catdog.core import distribution, processes
+from catdog.core import distribution, paths, processes
 from catdog.data import augmentation, batching, loading, manifests
 
 ON_JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
@@ -128,6 +129,62 @@ def test_number_of_processes_is_the_launchers(monkeypatch):
     processes.start(None)
     with pytest.raises(CatDogError, match="2 processes are wanted, but .* is 4"):
         processes.start(2)
+
+
+# ---- who starts them
+
+SHOWN = """#!/bin/sh
+for name in BACKEND DISTRIBUTION_JOB_ADDRESSES DISTRIBUTION_NUM_PROCESSES DISTRIBUTION_PROCESS_ID
+do eval echo \\$KERAS_$name; done | tr '\\n' ' '
+echo "$@"
+"""
+
+
+def program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def test_skypilot_starts_a_process_a_machine(tmp_path):
+    task = yaml.safe_load((paths.ROOT / "scripts" / "machines" / "sky.yaml").read_text())
+    program(tmp_path / ".venv" / "bin" / "catdog", SHOWN)
+    given = {"NODE_IPS": "10.0.0.7\n10.0.0.9", "NUM_NODES": "2", "NODE_RANK": "1"}
+    environment = {f"SKYPILOT_{name}": value for name, value in given.items()}
+    said = subprocess.check_output(
+        ["bash", "-ec", task["run"]], cwd=tmp_path, text=True, env=os.environ | environment
+    )
+    assert said.startswith("jax 10.0.0.7:29500 2 1 train best --batch-size 256 ")
+    assert "-r requirements/jax.txt" in task["setup"]
+
+
+def by_ssh(tmp_path, *words):
+    """What the script for ssh starts, by host, where ssh does all on this machine."""
+    program(tmp_path / "bin" / "ssh", 'cd "$HOME"; exec sh -c "echo $4; $5"\n')
+    environment = {"HOME": str(tmp_path), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    script = paths.ROOT / "scripts" / "machines" / "ssh.sh"
+    line = ["bash", str(script), "a@10.0.0.1 b@10.0.0.2", *words]
+    return subprocess.run(
+        line, env=os.environ | environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_ssh_starts_a_process_a_machine(tmp_path):
+    program(tmp_path / "cats-dogs" / ".venv" / "bin" / "catdog", SHOWN)
+    said = by_ssh(tmp_path, "train", "--data", "my photos").stdout.splitlines()
+    assert sorted(said) == [
+        "a@10.0.0.1",
+        "b@10.0.0.2",
+        "jax 10.0.0.1:29500 2 0 train --data my photos",
+        "jax 10.0.0.1:29500 2 1 train --data my photos",
+    ]
+
+
+def test_ssh_ends_all_with_the_first_that_fails(tmp_path):
+    fails = "#!/bin/sh\n[ $KERAS_DISTRIBUTION_PROCESS_ID = 1 ] && exit 3\nexec sleep 50\n"
+    program(tmp_path / "cats-dogs" / ".venv" / "bin" / "catdog", fails)
+    started = time.monotonic()
+    assert by_ssh(tmp_path, "train").returncode == 3 and time.monotonic() - started < 40
 
 
 # ---- the training
