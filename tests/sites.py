@@ -10,10 +10,10 @@ SITE = ROOT / "scripts" / "site"
 sys.path += [str(SITE), str(SITE / "extensions")]
 
 
-def made(site, settings, language="en"):
-    """Make the pages of what is gathered in a folder, in a program of its own."""
+def made(site, settings, language="en", call="build.pages(site, language)"):
+    """Make the pages of what is gathered in a folder, or what is called, in another program."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import build, pathlib; "
-    code += "build.pages(pathlib.Path(sys.argv[2]), sys.argv[3])"
+    code += f"site, language = pathlib.Path(sys.argv[2]), sys.argv[3]; {call}"
     command = [sys.executable, "-c", code, str(SITE), str(site), language]
     return subprocess.run(command, capture_output=True, text=True, env=settings)
 

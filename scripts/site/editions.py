@@ -114,6 +114,7 @@ class Edition:
             message = catalog.get(text, context)
             if not message or not message.string or message.fuzzy:
                 return text
-            return message.string if whole(text, message.string) else text
+            words = str(message.string)
+            return words if whole(text, words) else text
 
         return say

@@ -11,9 +11,10 @@ import json
 import re
 from pathlib import Path
 
-import yaml
 from babel.messages.mofile import write_mo
 from editions import WRONG, Edition, Say, anchored, load, retold, translated
+
+from catdog.book import alternatives
 
 TITLE = "Cats, Dogs & Convolutions"
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +76,11 @@ def chapters() -> dict[str, list[str]]:
     return parts
 
 
+def all_chapters() -> list[str]:
+    """The chapters' files, in their order."""
+    return [name for part in chapters().values() for name in part]
+
+
 def document(path: str) -> str:
     """What Sphinx calls a file of the repository."""
     return "index" if path == "README.md" else str(Path(path).with_suffix(""))
@@ -92,17 +98,26 @@ def front_page(edition: Edition) -> str:
     return text
 
 
-def wrong_page(edition: Edition) -> str:
-    """What the article got wrong, as the chapters say it, each with a link to its place."""
+def live_messages() -> dict[str, str]:
+    """What the live figures say, in English."""
+    return json.loads((ROOT / "scripts/site/live/messages/en.json").read_text("utf-8"))
+
+
+def wrong_page(edition: Edition, notebooks: dict[str, str]) -> str:
+    """What the article got wrong, as the chapters say it, each with a link to its place.
+
+    Args:
+        notebooks: the chapters' files as `described` gives them, by their names.
+    """
     _ = edition.words("interface")
     text = "# " + _("What the article got wrong") + "\n\n"
     text += _(
         "Most of the [article](README.md) is right. What is not is collected here, in the words of "
         "the chapters."
     )
-    for name in [chapter for part in chapters().values() for chapter in part]:
-        notebook = json.loads(described(ROOT / name, edition.words(document(name))))
-        sources = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown"]
+    for name, notebook in notebooks.items():
+        cells = json.loads(notebook)["cells"]
+        sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
         section = ""
         quotes: list[str] = []
         for source in sources:
@@ -121,8 +136,7 @@ def wrong_page(edition: Edition) -> str:
 def described(path: Path, say: Say = str) -> str:
     """A chapter's file in the words of a language; a cell that draws carries the alternatives."""
     notebook = json.loads(path.read_text("utf-8"))
-    beside = path.parent / "alternatives" / f"{path.stem}.yaml"
-    texts = yaml.safe_load(beside.read_text("utf-8")) if beside.exists() else {}
+    texts = alternatives.read(path)
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown" and (words := say(source)) != source:
@@ -143,8 +157,7 @@ def interface(edition: Edition) -> dict[str, bytes]:
     write_mo(compiled, catalog)
     words = {m.id: m.string for m in catalog if m.id and m.string and not m.fuzzy}
     script = {"locale": edition.language, "plural_expr": "n == 1 ? 0 : 1", "messages": words}
-    live = json.loads((ROOT / "scripts/site/live/messages/en.json").read_text("utf-8"))
-    say = edition.words("live")
+    live, say = live_messages(), edition.words("live")
     return {
         f"{folder}.mo": compiled.getvalue(),
         f"{folder}.js": f"Documentation.addTranslations({json.dumps(script)});".encode(),
@@ -155,12 +168,14 @@ def interface(edition: Edition) -> dict[str, bytes]:
 def gather(folder: Path, edition: Edition | None = None) -> None:
     """Write all sources into a folder of their own, and take away what is no source any more."""
     edition = edition or Edition()
-    files = {"index.md": front_page(edition).encode(), MADE: wrong_page(edition).encode()}
+    notebooks = {
+        name: described(ROOT / name, edition.words(document(name))) for name in all_chapters()
+    }
+    texts = {"index.md": front_page(edition), MADE: wrong_page(edition, notebooks), **notebooks}
     for name in [page for pages in PARTS.values() for page in pages if page != MADE]:
         text = (ROOT / name).read_text("utf-8")
-        files[name] = translated(text, edition.words(document(name))).encode()
-    for name in [chapter for part in chapters().values() for chapter in part]:
-        files[name] = described(ROOT / name, edition.words(document(name))).encode()
+        texts[name] = translated(text, edition.words(document(name)))
+    files = {name: text.encode() for name, text in texts.items()}
     for picture in (ROOT / "notebooks" / "pictures").glob("*.jpg"):
         files[picture.relative_to(ROOT).as_posix()] = picture.read_bytes()
     if edition.language != "en":

@@ -17,15 +17,17 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import editions
 import furo
 import gather
-import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import write_po
 from jinja2.ext import babel_extract
+
+from catdog.book import alternatives
 
 HERE = Path(__file__).resolve().parent
 THEME = Path(furo.__file__).parent / "theme" / "furo"
@@ -36,8 +38,7 @@ def of_chapter(path: Path) -> Messages:
     """The prose of a chapter, and what its pictures show."""
     cells = json.loads(path.read_text("utf-8"))["cells"]
     found = [("".join(c["source"]), c["id"]) for c in cells if c["cell_type"] == "markdown"]
-    beside = path.parent / "alternatives" / f"{path.stem}.yaml"
-    texts = yaml.safe_load(beside.read_text("utf-8")) if beside.exists() else {}
+    texts = alternatives.read(path)
     found += [(text, cell) for cell, entry in texts.items() for text in entry["pictures"]]
     for cell in cells:
         for output in cell.get("outputs", ()):
@@ -50,7 +51,7 @@ def of_interface() -> Messages:
     """What the pages say around the text: our templates and scripts, and those of the theme."""
     names = [gather.TITLE, *gather.chapters(), *gather.PARTS, *gather.NAMES.values()]
     found: Messages = [(name, None, "gather.py") for name in names]
-    files = {
+    files: dict[Any, list[Path]] = {
         "python": [HERE / "gather.py", *sorted((HERE / "extensions").glob("*.py"))],
         "javascript": sorted((HERE / "static").glob("*.js")),
         babel_extract: [
@@ -62,21 +63,20 @@ def of_interface() -> Messages:
     for method, paths in files.items():
         for path in paths:
             for _, text, *_ in extract_from_file(method, path, {"_": None, "gettext": None}):
-                found.append((text, None, path.name))
+                found.append((str(text), None, path.name))
     return found
 
 
 def messages() -> dict[str, Messages]:
     """The name of each file of a language, and its messages as they stand now in English."""
     found: dict[str, Messages] = {}
-    for name in [chapter for part in gather.chapters().values() for chapter in part]:
+    for name in gather.all_chapters():
         found[gather.document(name)] = of_chapter(gather.ROOT / name)
     for page in ["README.md", *(page for part in gather.PARTS.values() for page in part)]:
         if page != gather.MADE:
             text = (gather.ROOT / page).read_text("utf-8")
             found[gather.document(page)] = [(b, None, page) for b in editions.blocks(text)]
-    live = json.loads((HERE / "live" / "messages" / "en.json").read_text("utf-8"))
-    found["live"] = [(text, key, "en.json") for key, text in live.items()]
+    found["live"] = [(text, key, "en.json") for key, text in gather.live_messages().items()]
     found["interface"] = of_interface()
     return found
 
@@ -86,8 +86,7 @@ def template(entries: Messages) -> Catalog:
     catalog = Catalog()
     for text, context, where in entries:
         if editions.translatable(text):
-            message = catalog.add(text, locations=[(where, None)], context=context)
-            message.flags -= {"python-format", "python-brace-format"}  # 40% of … is none
+            catalog.add(text, locations=[(where, None)], context=context)  # type: ignore[list-item]
     return catalog
 
 
@@ -106,14 +105,14 @@ def faults(catalog: Catalog) -> dict[str, int]:
         "fuzzy": sum(m.fuzzy for m in found),
         "missing": sum(not m.string for m in found),
         "obsolete": len(catalog.obsolete),
-        "broken": sum(not editions.whole(m.id, m.string) for m in done),
+        "broken": sum(not editions.whole(str(m.id), str(m.string)) for m in done),
     }
 
 
 def write(file: Path, catalog: Catalog) -> None:
     """Write a file of messages; the same messages give the same bytes."""
     for message in catalog:
-        message.flags -= {"python-format", "python-brace-format"}
+        message.flags -= {"python-format", "python-brace-format"}  # 40% of … is none
     written = io.BytesIO()
     write_po(written, catalog, omit_header=False)
     file.parent.mkdir(parents=True, exist_ok=True)

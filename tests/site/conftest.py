@@ -12,7 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 from filelock import FileLock
 from servers import serving
-from sites import SITE, WATCH, resize
+from sites import SITE, WATCH, resize, show, wait
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +72,14 @@ def chrome(tmp_path_factory):
     started.quit()
 
 
+# a network is still to be fetched when its figure is there
+FILLED = """return arguments[0].querySelector(arguments[0].dataset.live == "inside-network"
+  ? ".live-grid button" : ".live")"""
+# how high a live figure is, and how high its place was before it came
+ROOM = """return [arguments[0].querySelector(".live").offsetHeight,
+  parseFloat(getComputedStyle(arguments[0]).minHeight)]"""
+
+
 @contextlib.contextmanager
 def opened(chrome):
     """A page of its own, as if the browser had just been started; its site's data go at the end."""
@@ -104,7 +112,7 @@ def visits(address, html, pages, chrome):
 def visit(browser, address, html, page):
     resize(browser, 320)
     browser.get(f"{address}/{page}")
-    seen = {"requests": [], "wide": {}}
+    seen = {"requests": [], "wide": {}, "room": []}
     for entry in browser.get_log("performance"):
         message = json.loads(entry["message"])["message"]
         asked = message["params"]
@@ -120,4 +128,11 @@ def visit(browser, address, html, page):
         resize(browser, width)
         wide = browser.execute_script("return document.documentElement.scrollWidth")
         seen["wide"][width] = wide
+    for figure in browser.find_elements("css selector", "[data-live]"):
+        show(browser, figure)
+        wait(browser, FILLED, figure, seconds=120)
+        for width in (320, 768):
+            resize(browser, width)
+            room = browser.execute_script(ROOM, figure)
+            seen["room"].append([figure.get_attribute("data-live"), width, *room])
     return seen

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote
@@ -12,7 +11,7 @@ from xml.etree import ElementTree
 
 import gather
 import pytest
-from sites import SITE
+from sites import made
 
 OPF = "{http://www.idpf.org/2007/opf}"
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -25,10 +24,7 @@ def book(built, tmp_path_factory):
     site = tmp_path_factory.mktemp("epub")
     for part in ("source", "pictures"):
         shutil.copytree(built[0] / part, site / part)
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import build, pathlib; "
-    code += "build.sphinx('epub', pathlib.Path(sys.argv[2]))"
-    command = [sys.executable, "-c", code, str(SITE), str(site)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = made(site, os.environ, call="build.sphinx('epub', site)")
     assert done.returncode == 0, done.stderr[-2000:]
     (file,) = (site / "epub").glob("*.epub")
     return file
@@ -78,7 +74,7 @@ def test_book_is_one_as_readers_want_it(book):
     assert (first.filename, first.compress_type) == ("mimetype", zipfile.ZIP_STORED)
     assert files["mimetype"] == b"application/epub+zip"
     assert not list(faults(files))
-    chapters = [name for part in gather.chapters().values() for name in part]
+    chapters = gather.all_chapters()
     assert {f"{gather.document(name)}.xhtml" for name in chapters} <= files.keys()
     # each of these would have been told
     page = f"{gather.document(chapters[3])}.xhtml"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from sites import ROOT
 
-CHAPTERS = [name for part in gather.chapters().values() for name in part]
+CHAPTERS = gather.all_chapters()
 
 
 def page_of(name):

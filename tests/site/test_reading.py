@@ -27,6 +27,14 @@ def test_chapters_are_light_and_nothing_moves_while_they_load(visits):
         assert seen["shift"] == 0, page
 
 
+def test_live_figure_has_its_room_before_it_comes(visits):
+    """Else what stands below it moves, and a jump to an anchor misses."""
+    rooms = [one for seen in visits.values() for one in seen["room"]]
+    assert len(rooms) == 2 * len(list((SITE / "live").glob("*.js")))
+    wrong = [one for one in rooms if not one[2] <= one[3] <= 1.25 * one[2] + 40]
+    assert not wrong  # figure, width of the window, its height, its room in site.css
+
+
 def test_pages_fit_phones(visits):
     wide = {page: w for page, seen in visits.items() for w, n in seen["wide"].items() if n > w}
     assert len(visits) > 30 and not wide

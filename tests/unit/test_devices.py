@@ -49,7 +49,6 @@ def test_several_devices_give_the_loss_curve_and_the_weights_of_one(backend, num
     assert found["resumed"] == 0 and found["resumed on one"] < 1e-4
 
 
-@pytest.mark.slow
 def test_chapter_9_runs_on_jax():
     config.scale("sample")  # drawn here, for a script without a main module cannot start processes
     assert outside("jax", "chapter_on_jax.py")["backend"] == "jax"

@@ -31,6 +31,17 @@ def read(said: str) -> Listing:
     return {name: (hash, int(size)) for hash, size, name in lines}
 
 
+def must_exist(paths: Sequence[Path]) -> None:
+    """Refuse to send what is not there; who calls this first connects to nothing in vain.
+
+    Raises:
+        CatDogError: a path is missing.
+    """
+    for path in paths:
+        if not path.exists():
+            raise CatDogError(f"{path} is not there.")
+
+
 def send(machine: Machine, paths: Sequence[Path], folder: str) -> None:
     """Copy files, or folders with all that is in them, into a folder of the machine.
 
@@ -39,10 +50,9 @@ def send(machine: Machine, paths: Sequence[Path], folder: str) -> None:
     Raises:
         CatDogError: a path is missing, the connection breaks, or what arrived is not the same.
     """
+    must_exist(paths)
     local: dict[str, Path] = {}
     for path in paths:
-        if not path.exists():
-            raise CatDogError(f"{path} is not there.")
         inside = [p for p in sorted(path.rglob("*")) if p.is_file()] if path.is_dir() else [path]
         local |= {p.relative_to(path.parent).as_posix(): p.resolve() for p in inside}
     if odd := [p for p in local.values() if not re.fullmatch(r"[^\"\\\n]+", p.as_posix())]:

@@ -327,9 +327,7 @@ def send(
     Raises:
         CatDogError: a file is missing, or the machine cannot be reached.
     """
-    for path in files:
-        if not Path(path).exists():
-            raise CatDogError(f"{path} is not there.")
-    reached = machine(name, region, key, say)
     paths = [Path(path) for path in files]
+    copying.must_exist(paths)
+    reached = machine(name, region, key, say)
     tunnel.patiently(lambda: copying.send(reached, paths, folder), say)

@@ -111,7 +111,10 @@ def finish(app, page, template, context, doctree) -> None:
         return picture if file.name in live else f"{link}{picture}</a>"
 
     body = EMBEDDED.sub(extract, context.get("body", ""))
-    context["body"] = body if app.builder.name == "epub" else TAG.sub(tag, body)
+    if app.builder.name == "epub":  # which is XML
+        context["body"] = TAG.sub(lambda found: found[0].rstrip("/> ") + " />", body)
+    else:
+        context["body"] = TAG.sub(tag, body)
 
 
 @cache

@@ -48,7 +48,8 @@ async function fill(figure) {
   mount(figure, { messages: await liveMessages, ...JSON.parse(figure.dataset.options || "{}") });
 }
 // Modules cannot be loaded from a file: there the static picture stays.
-if (location.protocol !== "file:") {
+if (location.protocol === "file:") document.documentElement.classList.add("no-live");
+else {
   const near = new IntersectionObserver(
     (entries) => {
       for (const { isIntersecting, target } of entries) {

@@ -21,7 +21,8 @@ photoButtons(root, root, { say: await words({}), signal, take, many: true });
 window.ready = true;
 </script></body></html>"""
 PASTE = """const data = new DataTransfer();
-data.items.add(new File([await (await fetch("red.png")).blob()], "pasted.png", {type: "image/png"}));
+const red = await (await fetch("red.png")).blob();
+data.items.add(new File([red], "pasted.png", { type: "image/png" }));
 document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));"""
 
 
