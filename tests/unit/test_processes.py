@@ -134,10 +134,9 @@ def test_number_of_processes_is_the_launchers(monkeypatch):
 # ---- who starts them
 
 SHOWN = """#!/bin/sh
-for name in BACKEND DISTRIBUTION_JOB_ADDRESSES DISTRIBUTION_NUM_PROCESSES DISTRIBUTION_PROCESS_ID
-do eval echo \\$KERAS_$name; done | tr '\\n' ' '
-echo "$@"
-"""
+set -- "$KERAS_DISTRIBUTION_NUM_PROCESSES $KERAS_DISTRIBUTION_PROCESS_ID" "$@"
+echo "$KERAS_BACKEND $KERAS_DISTRIBUTION_JOB_ADDRESSES $*"
+"""  # a line at once: two of them write
 
 
 def program(path, text):

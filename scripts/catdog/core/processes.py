@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,11 +114,12 @@ def _environment() -> tuple[str, int, int]:
         )
     if not address.rpartition(":")[2].isdigit():
         raise CatDogError(f"{ADDRESS} is {address!r}: set it to host:port of process 0.")
-    _must_be_jax()
+    must_be_jax()
     return address, int(several), int(which)
 
 
-def _must_be_jax() -> None:
+def must_be_jax() -> None:
+    """Raise a CatDogError where Keras has another backend."""
     if keras.backend.backend() != "jax":
         raise CatDogError("several processes need the backend JAX: set KERAS_BACKEND=jax.")
 
@@ -237,11 +239,10 @@ def _abandon() -> None:
 def start(wanted: int | None) -> None:
     """Where no launcher has started so many processes, start this command so many times here.
 
-    Each sees a GPU of its own, if there are GPUs. It does not return from that but by an error.
+    It does not return from that but by an error.
 
     Raises:
-        CatDogError: a launcher has started another number, or one of them ended too early: then
-            the others are ended, too.
+        CatDogError: a launcher has started another number, or as from `run`.
         SystemExit: all have ended well.
     """
     several = asked_for()
@@ -249,31 +250,44 @@ def start(wanted: int | None) -> None:
         return
     if several > 1:
         raise CatDogError(f"{wanted} processes are wanted, but {NUMBER} is {several}.")
-    _must_be_jax()
+    must_be_jax()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which ends the others, too
+    run([sys.executable, "-m", "catdog", *sys.argv[1:]], wanted)
+    sys.exit(0)
+
+
+def run(line: list[str], several: int, how: Callable[[int], dict] = lambda _: {}) -> None:
+    """Run a command as so many processes on this machine, until all have ended.
+
+    Each sees a GPU of its own, if there are GPUs.
+
+    Args:
+        how: returns further arguments of `subprocess.Popen` for a process, from its number.
+
+    Raises:
+        CatDogError: one of them ended too early: then the others are ended, too.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(wanted)))).split(",")
-    line = [sys.executable, "-m", "catdog", *sys.argv[1:]]
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(several)))).split(",")
     running: list[subprocess.Popen] = []
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process alone
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which ends the others, too
     try:
-        for i in range(wanted):
-            environment = {ADDRESS: address, NUMBER: str(wanted), ID: str(i)}
+        for i in range(several):
+            environment = {ADDRESS: address, NUMBER: str(several), ID: str(i)}
             environment["CUDA_VISIBLE_DEVICES"] = gpus[i] if i < len(gpus) else ""
-            running.append(subprocess.Popen(line, env=os.environ | environment))
+            running.append(subprocess.Popen(line, env=os.environ | environment, **how(i)))
         signal.signal(signal.SIGINT, before)
-        while (codes := [one.poll() for one in running]).count(0) < wanted:
+        while (codes := [one.poll() for one in running]).count(0) < several:
             for i, code in sorted(enumerate(codes), key=lambda pair: pair[1] or 0):
                 if code:  # one that was killed comes before those that it has left
-                    raise CatDogError(f"process {i} of {wanted} ended with {code}. {AGAIN}")
+                    raise CatDogError(f"process {i} of {several} ended with {code}. {AGAIN}")
             time.sleep(0.1)
     finally:
         signal.signal(signal.SIGINT, before)
         for one in running:
             one.kill()
             one.wait()
-    sys.exit(0)
 
 
 def send(data: bytes) -> bytes:

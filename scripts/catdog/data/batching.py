@@ -97,21 +97,32 @@ def validation_batches(
     labels: np.ndarray,
     batch_size: int = 64,
     share: distribution.Share | None = None,
+    size: int | None = None,
 ) -> tf.data.Dataset:
-    """Return the photos in their order, unchanged, in batches as `training_batches` makes them."""
+    """Return the photos in their order, unchanged, in batches as `training_batches` makes them.
+
+    Args:
+        size: the height and width they get; their own by default.
+    """
     tf = starting.tensorflow()
+    shape = (size, size, 3) if size else images.shape[1:]
+
+    def sized(x):
+        return imaging.resized(x, size) if size else x
+
     if share is None:
         with tf.device("cpu"):
-            both = tf.data.Dataset.from_tensor_slices((images, tf.one_hot(labels, 2)))
+            both = tf.data.Dataset.from_tensor_slices((sized(images), tf.one_hot(labels, 2)))
         return both.batch(batch_size).prefetch(tf.data.AUTOTUNE)
     one_hot = np.eye(2, dtype=np.float32)[labels]
 
     def batch(chosen):
         rows, weights = share.rows(len(chosen))
-        return images[chosen[rows]], one_hot[chosen[rows]], weights
+        chosen = chosen[rows]
+        return sized(images[chosen]), one_hot[chosen], weights
 
     order = tf.data.Dataset.range(len(images)).batch(batch_size)
-    made = order.map(_called(batch, images.shape[1:], share), num_parallel_calls=os.cpu_count())
+    made = order.map(_called(batch, shape, share), num_parallel_calls=os.cpu_count())
     return made.prefetch(tf.data.AUTOTUNE)
 
 

@@ -20,7 +20,7 @@ from tqdm.keras import TqdmCallback
 
 from catdog import CatDogError, no_bar
 from catdog.core import distribution, files, paths, processes, starting
-from catdog.data import batching, imaging
+from catdog.data import batching
 from catdog.training import optimizers, recipes
 
 
@@ -294,11 +294,10 @@ def train(
                 sizes=recipe.size if recipe.progressive_sizes else None,
                 share=distribution.share(chosen),
             )
-            if validation_set and recipe.progressive_sizes:
-                images = imaging.resized(validation_set[0], recipe.final_size)
-                validation_set = images, validation_set[1]
             judging = validation_set and batching.validation_batches(
-                *validation_set, share=distribution.share(chosen)
+                *validation_set,
+                share=distribution.share(chosen),
+                size=recipe.final_size if recipe.progressive_sizes else None,
             )
             model.fit(
                 batches,
