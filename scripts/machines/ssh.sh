@@ -10,7 +10,7 @@ running=()
 trap 'kill "${running[@]}" 2> /dev/null || true' EXIT
 for i in "${!hosts[@]}"; do
     # -tt: what runs over there ends with its ssh here
-    ssh -tt -o BatchMode=yes "${hosts[i]}" "cd ${FOLDER:-cats-dogs} && KERAS_BACKEND=jax \
+    ssh -tt -o BatchMode=yes "${hosts[i]}" "cd ${FOLDER:-cats-dogs} && exec env KERAS_BACKEND=jax \
         KERAS_DISTRIBUTION_JOB_ADDRESSES=${hosts[0]#*@}:${PORT:-29500} \
         KERAS_DISTRIBUTION_NUM_PROCESSES=${#hosts[@]} KERAS_DISTRIBUTION_PROCESS_ID=$i \
         .venv/bin/catdog$words" < /dev/null &

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from catdog import CatDogError
-from catdog.core import distribution
+from catdog.core import distribution, paths
 from catdog.data import batching
 from catdog.models import networks
 from catdog.training import config, loop, recipes
@@ -52,6 +52,19 @@ def test_several_devices_give_the_loss_curve_and_the_weights_of_one(backend, num
 def test_chapter_9_runs_on_jax():
     config.scale("sample")  # drawn here, for a script without a main module cannot start processes
     assert outside("jax", "chapter_on_jax.py")["backend"] == "jax"
+
+
+def test_tensorflow_is_not_imported_on_jax_before_batches_are_made():
+    modules = sorted(
+        ".".join(file.relative_to(paths.ROOT / "scripts").with_suffix("").parts)
+        for folder in ("catdog", "benchmarks")
+        for file in (paths.ROOT / "scripts" / folder).rglob("[a-z]*.py")
+    )
+    code = f"import importlib, sys\nfor name in {modules}: importlib.import_module(name)\n"
+    code += "assert 'tensorflow' not in sys.modules"
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
 
 
 @pytest.mark.parametrize("n, processes, size", [(2, 1, 5), (4, 2, 7), (8, 4, 3), (3, 3, 6)])

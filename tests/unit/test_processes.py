@@ -15,6 +15,7 @@ import psutil
 import pytest
 import yaml
 
+from benchmarks import several_machines
 from catdog import CatDogError
 from catdog.core import distribution, paths, processes
 from catdog.data import augmentation, batching, loading, manifests
@@ -132,6 +133,37 @@ def test_number_of_processes_is_the_launchers(monkeypatch):
 
 
 # ---- who starts them
+
+
+def test_run_ends_all_with_the_first_that_fails(tmp_path):
+    fails = f"import os, sys, time; os.environ['{processes.ID}'] == '1' and sys.exit(3)"
+    started = time.monotonic()
+    with pytest.raises(CatDogError, match="process 1 of 2 ended with 3"):
+        processes.run([sys.executable, "-c", f"{fails}; time.sleep(50)"], 2)
+    assert time.monotonic() - started < 40
+    own = f"import os; open(os.environ['{processes.ID}'], 'x')"
+    processes.run([sys.executable, "-c", own], 2, lambda i: {"cwd": tmp_path})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+
+
+def test_scaling_is_the_rate_beside_that_of_one(monkeypatch, photos_on_disk):
+    seconds = {1: iter([2.0, 4.0, 3.0]), 2: iter([2.0, 2.0, 2.0])}
+    monkeypatch.setattr(processes, "must_be_jax", lambda: None)
+    monkeypatch.setattr(
+        several_machines, "_epoch_seconds", lambda folder, n, *rest: next(seconds[n])
+    )
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    monkeypatch.setattr(distribution, "gpus", lambda: ["T4", "T4"])
+    found = several_machines.scaling(photos_on_disk, share=8, progress=False)
+    n, two = found["photos"], found["runs"]["2"]
+    assert n == len(manifests.read(photos_on_disk)) and two["efficiency"] == 0.75
+    assert two["images_per_second"]["median"] == n / 2
+    assert two["step_seconds"]["median"] == 2 / -(-n // 16)
+    assert found["gradient_megabytes"] == 4 * 1.355938
+    assert "2 processes, a GPU each" in several_machines.summary(found)
+    with pytest.raises(CatDogError, match="3 processes need as many GPUs: here are 2"):
+        several_machines.scaling(photos_on_disk, (1, 3))
+
 
 SHOWN = """#!/bin/sh
 set -- "$KERAS_DISTRIBUTION_NUM_PROCESSES $KERAS_DISTRIBUTION_PROCESS_ID" "$@"
