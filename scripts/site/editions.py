@@ -112,8 +112,7 @@ class Edition:
 
         def say(text: str, context: str | None = None) -> str:
             message = catalog.get(text, context)
-            if not message or not message.string or message.fuzzy:
-                return text
-            return message.string if whole(text, message.string) else text
+            words = message.string if message and not message.fuzzy else None
+            return words if isinstance(words, str) and words and whole(text, words) else text
 
         return say

@@ -19,11 +19,12 @@ import shutil
 import statistics
 import subprocess
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 from build import ROOT
+
+from catdog.core import recording
 
 PAGES = [
     "index.html",
@@ -109,12 +110,8 @@ def main() -> None:
     print(f"The processor was {busy:.0f}% busy before.")
     if chosen.record:
         version = json.loads((program.parents[1] / "package.json").read_text("utf-8"))["version"]
-        about = {
-            "lighthouse": version,
-            "busy_percent": busy,
-            "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        }
-        chosen.record.write_text(json.dumps({**about, "runs": runs}, indent=1) + "\n", "utf-8")
+        found = {"lighthouse": version, "busy_percent": busy, "runs": runs}
+        recording.write(chosen.record, found)
 
 
 if __name__ == "__main__":

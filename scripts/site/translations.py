@@ -17,6 +17,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import editions
 import furo
@@ -50,19 +51,16 @@ def of_interface() -> Messages:
     """What the pages say around the text: our templates and scripts, and those of the theme."""
     names = [gather.TITLE, *gather.chapters(), *gather.PARTS, *gather.NAMES.values()]
     found: Messages = [(name, None, "gather.py") for name in names]
-    files = {
-        "python": [HERE / "gather.py", *sorted((HERE / "extensions").glob("*.py"))],
-        "javascript": sorted((HERE / "static").glob("*.js")),
-        babel_extract: [
-            *sorted((HERE / "templates").glob("*.html")),
-            THEME / "page.html",
-            THEME / "sidebar" / "search.html",
-        ],
-    }
-    for method, paths in files.items():
+    files: list[tuple[Any, list[Path]]] = [
+        ("python", [HERE / "gather.py", *sorted((HERE / "extensions").glob("*.py"))]),
+        ("javascript", sorted((HERE / "static").glob("*.js"))),
+        (babel_extract, sorted((HERE / "templates").glob("*.html"))),
+        (babel_extract, [THEME / "page.html", THEME / "sidebar" / "search.html"]),
+    ]
+    for method, paths in files:
         for path in paths:
             for _, text, *_ in extract_from_file(method, path, {"_": None, "gettext": None}):
-                found.append((text, None, path.name))
+                found.append((str(text), None, path.name))
     return found
 
 
@@ -86,7 +84,7 @@ def template(entries: Messages) -> Catalog:
     catalog = Catalog()
     for text, context, where in entries:
         if editions.translatable(text):
-            message = catalog.add(text, locations=[(where, None)], context=context)
+            message = catalog.add(text, auto_comments=[where], context=context)
             message.flags -= {"python-format", "python-brace-format"}  # 40% of … is none
     return catalog
 
@@ -106,7 +104,7 @@ def faults(catalog: Catalog) -> dict[str, int]:
         "fuzzy": sum(m.fuzzy for m in found),
         "missing": sum(not m.string for m in found),
         "obsolete": len(catalog.obsolete),
-        "broken": sum(not editions.whole(m.id, m.string) for m in done),
+        "broken": sum(not editions.whole(str(m.id), str(m.string)) for m in done),
     }
 
 

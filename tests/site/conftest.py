@@ -127,9 +127,13 @@ def visit(browser, address, html, page):
         seen["wide"][width] = wide
     for figure in browser.find_elements("css selector", "[data-live]"):
         show(browser, figure)
-        wait(browser, "return arguments[0].querySelector('.live')", figure, seconds=120)
+        name = figure.get_attribute("data-live")
+        # that one computes first
+        filled = ".live-grid button" if name == "inside-network" else ".live"
+        there = "return arguments[0].querySelector(arguments[1])"
+        wait(browser, there, figure, filled, seconds=120)
         for width in (320, 768):
             resize(browser, width)
             room = browser.execute_script(ROOM, figure)
-            seen["room"].append([figure.get_attribute("data-live"), width, *room])
+            seen["room"].append([name, width, *room])
     return seen
