@@ -100,6 +100,17 @@ def features_elsewhere(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def few_blocks(monkeypatch):
+    """EfficientNet-Lite with five of its blocks and random weights: exported in a second."""
+    import small
+
+    from catdog.models import backbones
+
+    monkeypatch.setattr(backbones, "_STAGES", small.stages())
+    monkeypatch.setattr(backbones, "_load_lite", lambda *_: None)
+
+
+@pytest.fixture
 def break_off(monkeypatch):
     """Interrupt a function that trains before it has saved an epoch (the first is 0)."""
     from catdog.training import loop

@@ -10,8 +10,9 @@ The machine is in use while, within the last idle minutes,
 
 - a kernel was busy or had something to say (Jupyter's own record of it). An open notebook alone
   is no use: a browser tab forgotten over the weekend must not cost a weekend;
-- a terminal in JupyterLab printed something or was typed into, or someone typed into a terminal
-  of an SSH or Session Manager login;
+- someone typed into a terminal, of JupyterLab or of an SSH or Session Manager login. What a
+  terminal prints is no use: a command that repeats itself would hold the machine for hours;
+- files were copied to it or from it over SSH;
 - a GPU computed, or the processor did (the load average): training started over SSH in the
   background has neither a kernel nor a terminal;
 - Jupyter answered, if it does so no longer: it may have been at work, but one that died must not
@@ -32,18 +33,21 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 
 GPU_PERCENT = 5  # of one GPU; an open but idle context is at 0
 LOAD = 0.5  # processes that want to compute, averaged over a minute; an idle machine is below 0.1
 IDLE_WARNINGS = (5, 1)  # minutes before the end
 LIMIT_WARNINGS = (15, 5, 1)
+COPIERS = ("sftp-server", "scp", "rsync")
 UNKNOWN = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
 
 
 class Machine:
     """What is read from this machine and done to it; tests put their own in its place."""
+
+    def __init__(self, warnings=None):
+        self.warnings = warnings  # the file that warnings are written to
 
     def wall(self):
         """Return the time of day: seconds since 1970."""
@@ -82,7 +86,29 @@ class Machine:
                 continue
         return max(times, default=None)
 
+    def copied(self):
+        """Return how many bytes the programs that copy files over SSH have read and written."""
+        total = 0
+        for path in glob.glob("/proc/[0-9]*"):
+            try:
+                with open(f"{path}/comm", encoding="utf-8") as stream:
+                    if stream.read().strip() not in COPIERS:
+                        continue
+                with open(f"{path}/io", encoding="utf-8") as stream:
+                    lines = dict(line.split(": ") for line in stream)
+                total += int(lines["rchar"]) + int(lines["wchar"])
+            except (OSError, KeyError, ValueError):  # it has just ended
+                continue
+        return total
+
     def warn(self, text):
+        """Say it in every terminal, and to who is connected: no terminal of JupyterLab shows it."""
+        if self.warnings:
+            try:
+                with open(self.warnings, "a", encoding="utf-8") as stream:
+                    stream.write(f"{text}\n")
+            except OSError:
+                pass
         try:
             subprocess.run(["wall", text], timeout=20, check=False)
         except (OSError, subprocess.SubprocessError):
@@ -130,16 +156,6 @@ class Jupyter:
             when = seconds(kernel["last_activity"])
             if when > last:
                 last, what = when, f"kernel {kernel['id'][:8]} was active"
-        try:
-            terminals = self.get("api/terminals")
-        except urllib.error.HTTPError as error:
-            if error.code != 404:  # the server has no terminals
-                raise
-            terminals = []
-        for terminal in terminals:
-            when = seconds(terminal["last_activity"])
-            if when > last:
-                last, what = when, f"terminal {terminal['name']} was active"
         return min(last, now), what
 
 
@@ -163,6 +179,7 @@ class Watch:
         self.used = self.answered = machine.up()  # in the machine's seconds since its start
         self.what = "the watch began"
         self.warned = set()
+        self.copied = machine.copied()
 
     def look(self):
         """Note the last use of the machine and what it was."""
@@ -182,6 +199,9 @@ class Watch:
             found.append((up, f"a GPU is at {percent}%"))
         if (load := self.machine.load()) >= LOAD:
             found.append((up, f"the load is {load:.1f}"))
+        if (copied := self.machine.copied()) > self.copied:
+            found.append((up, "files were copied over SSH"))
+        self.copied = copied
         when, what = max(found, default=(0, ""))
         if when >= self.used:
             self.used, self.what = when, what
@@ -239,11 +259,12 @@ def main(argv=None):
     parser.add_argument("--max-hours", type=positive, default=8, help="since start; default: 8")
     parser.add_argument("--jupyter", default="http://127.0.0.1:8888", metavar="URL")
     parser.add_argument("--token-file", required=True, metavar="PATH")
+    parser.add_argument("--warnings", metavar="PATH", help="write what is said there, too")
     parser.add_argument("--check-every", type=positive, default=60, metavar="SECONDS")
     parser.add_argument("--dry-run", action="store_true", help="say it, but shut nothing down")
     args = parser.parse_args(argv)
     jupyter = Jupyter(args.jupyter, args.token_file)
-    watch = Watch(Machine(), jupyter, args.idle_minutes, args.max_hours)
+    watch = Watch(Machine(args.warnings), jupyter, args.idle_minutes, args.max_hours)
     watch.run(args.check_every, args.dry_run)
     return 0
 

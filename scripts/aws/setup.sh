@@ -1,52 +1,28 @@
 #!/bin/bash
-# Sets the machine up, once, as root, from the project's clone in the user's home:
+# Sets the machine up, as root, from the project's clone in the user's home:
 #   setup.sh IDLE_MINUTES MAX_HOURS
-# Each step is noted in ~/.catdog/setup; the last line is "ready", or "failed: " and the step.
-set -euE -o pipefail
+# Each step is noted in ~/.catdog/setup. It may be run again after it has failed or was cut off.
+set -eu -o pipefail
 idle_minutes=$1 max_hours=$2
-user=${CATDOG_USER:-ubuntu}
-home=${CATDOG_USER_HOME:-/home/$user}
-units=${CATDOG_UNITS:-/etc/systemd/system}
-own=${CATDOG_OWN:-/opt/catdog}
+user=ubuntu
+home=/home/$user
+units=/etc/systemd/system
 project=$home/project
 notes=$home/.catdog
 
 as_user() { runuser -u "$user" -- env HOME="$home" "$@"; }
 step() { echo "$1" | tee -a "$notes/setup"; }
-failed() {
-    echo "failed: $(tail -n 1 "$notes/setup")" >> "$notes/setup"
-    systemd-run --on-active=30min systemctl poweroff  # time to look, not to forget
-    exit 1
-}
-trap failed ERR
-as_user mkdir -p -m 700 "$notes"
-
-step "setting the limit of $max_hours hours"
-# Counted by systemd from every start, and so even if all that follows fails.
-cat > "$units/catdog-limit.service" <<UNIT
-[Unit]
-Description=Stop the machine
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/systemctl poweroff
-UNIT
-cat > "$units/catdog-limit.timer" <<UNIT
-[Unit]
-Description=Stop the machine $max_hours hours after its start
-[Timer]
-OnBootSec=${max_hours}h
-[Install]
-WantedBy=timers.target
-UNIT
-systemctl daemon-reload
-systemctl enable --now catdog-limit.timer
 
 step "looking for the GPU"
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | tee -a "$notes/gpu"
 
 step "installing Python's tools"
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq -o DPkg::Lock::Timeout=600 update
+# A new machine updates itself meanwhile, and "update" does not wait for the lock as "install" does.
+for _ in {1..60}; do
+    apt-get -qq update && break
+    sleep 10
+done
 apt-get -qq -o DPkg::Lock::Timeout=600 install -y git make python3-venv
 
 step "installing the packages (some minutes)"
@@ -85,20 +61,23 @@ UNIT
 
 step "starting the watch that stops an idle machine"
 # A copy that root alone can change: notebooks run as $user and must not choose what root runs.
-install -D -m 755 "$project/scripts/aws/idle_stop.py" "$own/idle_stop.py"
+install -D -m 755 "$project/scripts/aws/idle_stop.py" /opt/catdog/idle_stop.py
 cat > "$units/catdog-idle.service" <<UNIT
 [Unit]
 Description=Stop the machine when nobody uses it
 After=catdog-jupyter.service
 [Service]
-ExecStart=/usr/bin/python3 $own/idle_stop.py --idle-minutes $idle_minutes \
-    --max-hours $max_hours --jupyter http://127.0.0.1:8888 --token-file $notes/token
+RuntimeDirectory=catdog
+RuntimeDirectoryPreserve=yes
+ExecStart=/usr/bin/python3 /opt/catdog/idle_stop.py --idle-minutes $idle_minutes \
+    --max-hours $max_hours --jupyter http://127.0.0.1:8888 --token-file $notes/token \
+    --warnings /run/catdog/warnings
 Restart=always
 RestartSec=30
 [Install]
 WantedBy=multi-user.target
 UNIT
 systemctl daemon-reload
-systemctl enable --now catdog-jupyter.service catdog-idle.service
-
-step "ready"
+systemctl enable catdog-jupyter.service catdog-idle.service
+systemctl restart catdog-jupyter.service catdog-idle.service
+loginctl enable-linger "$user"  # so that "catdog aws run" goes on when its reader has left

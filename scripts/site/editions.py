@@ -112,7 +112,9 @@ class Edition:
 
         def say(text: str, context: str | None = None) -> str:
             message = catalog.get(text, context)
-            words = message.string if message and not message.fuzzy else None
-            return words if isinstance(words, str) and words and whole(text, words) else text
+            if not message or not message.string or message.fuzzy:
+                return text
+            words = str(message.string)
+            return words if whole(text, words) else text
 
         return say

@@ -51,13 +51,16 @@ def of_interface() -> Messages:
     """What the pages say around the text: our templates and scripts, and those of the theme."""
     names = [gather.TITLE, *gather.chapters(), *gather.PARTS, *gather.NAMES.values()]
     found: Messages = [(name, None, "gather.py") for name in names]
-    files: list[tuple[Any, list[Path]]] = [
-        ("python", [HERE / "gather.py", *sorted((HERE / "extensions").glob("*.py"))]),
-        ("javascript", sorted((HERE / "static").glob("*.js"))),
-        (babel_extract, sorted((HERE / "templates").glob("*.html"))),
-        (babel_extract, [THEME / "page.html", THEME / "sidebar" / "search.html"]),
-    ]
-    for method, paths in files:
+    files: dict[Any, list[Path]] = {
+        "python": [HERE / "gather.py", *sorted((HERE / "extensions").glob("*.py"))],
+        "javascript": sorted((HERE / "static").glob("*.js")),
+        babel_extract: [
+            *sorted((HERE / "templates").glob("*.html")),
+            THEME / "page.html",
+            THEME / "sidebar" / "search.html",
+        ],
+    }
+    for method, paths in files.items():
         for path in paths:
             for _, text, *_ in extract_from_file(method, path, {"_": None, "gettext": None}):
                 found.append((str(text), None, path.name))
@@ -84,7 +87,7 @@ def template(entries: Messages) -> Catalog:
     catalog = Catalog()
     for text, context, where in entries:
         if editions.translatable(text):
-            message = catalog.add(text, auto_comments=[where], context=context)
+            message = catalog.add(text, locations=[(where, None)], context=context)  # type: ignore[list-item]
             message.flags -= {"python-format", "python-brace-format"}  # 40% of … is none
     return catalog
 

@@ -22,15 +22,30 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.internet_gateways import InternetGateway
 from moto.ec2.models.route_tables import RouteTable
 from moto.server import ThreadedMotoServer
+from pretended import COMMIT, IMAGE, ssh
 
 from catdog.cli.main import main
 from catdog.cloud import cloudformation
+from catdog.cloud import ssh_keys as host_keys
 
+__all__ = ["ssh"]
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
-IMAGE = "/catdog-test/image"  # moto refuses new names under /aws/service
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 KEY_ID, SECRET = "AKIATESTTESTTESTTEST", "tEsT/sEcReT+kEy0123456789tEsTsEcReTkEy012"
+
+
+CONSOLE = """[  OK  ] Reached target
+-----BEGIN SSH HOST KEY KEYS-----
+ecdsa-sha2-nistp256 AAAAE2Vj root@ip-10-74-0-4
+ssh-ed25519 AAAAC3Nz root@ip-10-74-0-4
+-----END SSH HOST KEY KEYS-----
+"""
+PROGRAMS = {
+    "aws": "exit 1",
+    "session-manager-plugin": "echo 1.2.896.0",
+    # every address is public, unless a test says otherwise
+    "git": 'for w; do [ "$w" = ls-remote ] && exit ${PRIVATE:-0}; done; exec /usr/bin/git "$@"',
+}
 
 
 class KeyPair(CloudFormationModel):
@@ -187,14 +202,43 @@ def account(server, home, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name in ("aws", "session-manager-plugin"):
-        (programs / name).write_text("#!/bin/sh\nexit 1\n")
+    for name, body in PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
     monkeypatch.setattr(cloudformation, "POLL", 0.05)
+    monkeypatch.setattr(host_keys, "POLL", 0.01)
     # one of the images that moto has of itself
     boto3.client("ssm").put_parameter(Name=IMAGE, Value="ami-03cf127a", Type="String")
     return boto3.Session()
+
+
+@pytest.fixture(scope="session")
+def calls():
+    """What has been asked of AWS in all tests so far, as in a policy: {"ec2:RunInstances"}."""
+    return set()
+
+
+@pytest.fixture(autouse=True)
+def console(monkeypatch, calls):
+    """A machine's console, which AWS shows late: as many of its first answers are empty.
+
+    Besides, the account's plan; and what is asked of AWS is taken down.
+    """
+    shown = SimpleNamespace(late=2, text=CONSOLE, plan="PAID")
+
+    def call(client, name, arguments):
+        calls.add(f"{client.meta.service_model.signing_name}:{name}")
+        if name == "GetConsoleOutput":
+            shown.late -= 1
+            return {} if shown.late >= 0 else {"Output": shown.text}
+        if name == "GetAccountPlanState":  # moto has none
+            return {"accountPlanType": shown.plan}
+        return earlier(client, name, arguments)
+
+    earlier = botocore.client.BaseClient._make_api_call
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+    return shown
 
 
 @pytest.fixture

@@ -67,20 +67,17 @@ def test_ssh_opens_one_address_only_and_takes_no_role(left, catdog, up):
     assert "roles" not in left()
 
 
-def test_alarm_watches_the_machine_and_stops_it(left, up):
-    assert up("--idle-minutes", "20")[0] == 0
+@pytest.mark.parametrize(("hours", "period"), [(8, 300), (23, 300), (24, 3600), (168, 3600)])
+def test_alarm_stops_the_machine_after_its_limit_of_hours(left, up, hours, period):
+    """CloudWatch looks back a day in steps of 300 s, and a week in steps of an hour."""
+    assert up("--max-hours", str(hours))[0] == 0
     (alarm,) = left()["alarms"]
     (machine,) = left()["running"]
     assert alarm["Dimensions"] == [{"Name": "InstanceId", "Value": machine}]
     assert alarm["AlarmActions"] == ["arn:aws:automate:us-east-1:ec2:stop"]
-    assert alarm["EvaluationPeriods"] * alarm["Period"] == 50 * 60
-    assert alarm["Threshold"] == 5.0
-
-
-def test_many_cores_make_the_alarm_more_patient(left, up):
-    assert up("g5.12xlarge")[0] == 0
-    (alarm,) = left()["alarms"]
-    assert 0 < alarm["Threshold"] < 100 / 48  # one busy core of 48 is not idle
+    lasts = alarm["EvaluationPeriods"] * alarm["Period"]
+    assert alarm["Period"] == period and lasts <= (86_400 if period == 300 else 604_800)
+    assert hours * 3600 <= lasts <= (hours + 1) * 3600
 
 
 @pytest.mark.parametrize("answer", ["", "n", "no", "maybe"])

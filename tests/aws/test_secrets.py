@@ -1,59 +1,22 @@
 """Connecting, with the token in memory only; and a search for secrets wherever they could be."""
 
 import base64
+import contextlib
 import logging
 import re
-import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import requests
+from pretended import TOKEN
 
 from catdog import CatDogError
-from catdog.cloud import lifecycle, tunnel
+from catdog.cloud import Unreachable, copying, door, lifecycle, tunnel
+from catdog.cloud import ssh_keys as host_keys
 from catdog.core import paths
-
-TOKEN = "tOkEnOfTheTests0123456789tOkEnOfTheTests0123"
-
-# A pretended ssh: it notes its command line, shows the files, and forwards to a pretended Jupyter.
-SSH = f"""#!{sys.executable}
-import http.server, os, re, sys
-with open({{log!r}}, "a") as log:
-    log.write(repr(sys.argv) + "\\n")
-    log.write("{TOKEN}\\n" if "{TOKEN}" in repr(dict(os.environ)) else "")
-last = sys.argv[-1]
-if last.startswith("cat -- .catdog/setup"):
-    print(open({{setup!r}}).read(), end="")
-elif last.startswith("cat -- .catdog/token"):
-    print("{TOKEN}")
-elif "-N" in sys.argv:
-    class Jupyter(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            good = self.headers.get("Authorization") == "token {TOKEN}"
-            self.send_response(200 if good else 403)
-            self.end_headers()
-        def log_message(self, *words):
-            pass
-    port = int(re.match(r"127.0.0.1:(\\d+):127.0.0.1:8888", sys.argv[sys.argv.index("-L") + 1])[1])
-    http.server.ThreadingHTTPServer(("127.0.0.1", port), Jupyter).serve_forever()
-"""
-
-
-@pytest.fixture
-def ssh(account, tmp_path, monkeypatch):
-    """Put the pretended ssh (and scp) first in the path; return where it notes what it was told."""
-    setup, log = tmp_path / "setup", tmp_path / "ssh.log"
-    setup.write_text("fetching the project\nstarting Jupyter\nready\n")
-    for name in ("ssh", "scp"):
-        program = tmp_path / "programs" / name
-        program.write_text(
-            SSH.replace("{log!r}", repr(str(log))).replace("{setup!r}", repr(str(setup)))
-        )
-        program.chmod(0o755)
-    return log
 
 
 def test_connect_through_session_manager(up, ssh, home):
@@ -70,24 +33,38 @@ def test_connect_through_session_manager(up, ssh, home):
     assert TOKEN not in told
 
 
-def test_host_keys_come_from_the_console(up, ssh, home, refuse):
-    console = """
------BEGIN SSH HOST KEY KEYS-----
-ecdsa-sha2-nistp256 AAAAE2Vj root@ip-10-74-0-4
-ssh-ed25519 AAAAC3Nz root@ip-10-74-0-4
------END SSH HOST KEY KEYS-----
-"""
+def test_host_keys_are_awaited_before_the_first_word(up, ssh, home, console):
+    """AWS shows a console minutes later; until then nothing is sent, and nobody believed."""
     assert up()[0] == 0
-    lifecycle.machine()
-    assert not (home / ".catdog" / "known_hosts").exists()  # not shown yet
-    refuse("GetConsoleOutput", "", answer={"Output": console})
-    for _ in range(2):
-        reached = lifecycle.machine()
+    said = []
+    reached = lifecycle.machine(say=said.append)
+    assert console.late < 0 and said == ["  waiting for the machine's host keys in its console"]
     lines = (home / ".catdog" / "known_hosts").read_text().splitlines()
     assert lines == [
         f"{reached.alias} ecdsa-sha2-nistp256 AAAAE2Vj",
         f"{reached.alias} ssh-ed25519 AAAAC3Nz",
     ]
+    assert "StrictHostKeyChecking=yes" in reached.command() and not ssh.exists()
+    console.text = ""  # from now on they are known
+    assert lifecycle.machine() == reached
+
+
+@pytest.mark.parametrize("text", ["", "-----BEGIN SSH HOST KEY KEYS-----\nssh-ed25519 AAAA"])
+def test_a_console_without_host_keys_ends_it(up, catdog, ssh, home, console, monkeypatch, text):
+    assert up()[0] == 0
+    console.text = text  # none, or cut off
+    monkeypatch.setattr(host_keys.remember_host_keys, "__defaults__", (print, 0.05))
+    code, said = catdog("connect")
+    assert code == 1 and "shows no host keys" in said and "nothing was sent" in said
+    assert not ssh.exists() and not (home / ".catdog" / "known_hosts").exists()
+
+
+def test_host_keys_of_the_last_start_count(up, ssh, home, console):
+    assert up()[0] == 0
+    console.text += console.text.replace("AAAAC3Nz", "AAAAnew")
+    lifecycle.machine()
+    assert "AAAAnew" in (home / ".catdog" / "known_hosts").read_text()
+    assert "AAAAC3Nz" not in (home / ".catdog" / "known_hosts").read_text()
 
 
 def test_a_changed_address_is_explained(up, ssh, refuse, monkeypatch, tmp_path):
@@ -97,7 +74,7 @@ def test_a_changed_address_is_explained(up, ssh, refuse, monkeypatch, tmp_path):
     reached = tunnel.Machine("198.51.100.99")
     monkeypatch.setattr(lifecycle, "machine", lambda *words: reached)
     monkeypatch.setattr(lifecycle, "BOOT", 0.1)
-    with pytest.raises(tunnel.Unreachable, match="catdog aws allow"), lifecycle.connect(say=list):
+    with pytest.raises(Unreachable, match="catdog aws allow"), lifecycle.connect(say=list):
         pass
 
 
@@ -115,88 +92,140 @@ def test_wrong_key_and_wrong_setup(up, ssh, home, tmp_path):
 
 
 def test_connect_waits_for_the_setup(up, ssh, tmp_path, monkeypatch):
+    """sshd answers before the setup has begun: then there are no notes yet."""
     assert up()[0] == 0
     setup, said = tmp_path / "setup", []
-    setup.write_text("fetching the project\n")
+    setup.unlink()
+    states = ["", "fetching the project\n", "fetching the project\ninstalling\nready\n"]
 
     def sleep(seconds):  # meanwhile the machine has gone on
-        setup.write_text("fetching the project\ninstalling the packages\nready\n")
+        setup.write_text(states.pop(0))
 
     monkeypatch.setattr(lifecycle, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     with lifecycle.connect(say=said.append):
         pass
-    assert said == ["  fetching the project", "  installing the packages"]
+    assert said == [
+        "  waiting for the machine's host keys in its console",
+        "  waiting for its setup to begin",
+        "  fetching the project",
+        "  installing",
+    ]
     monkeypatch.setattr(lifecycle, "time", time)
     setup.write_text("fetching the project\n")
     with pytest.raises(CatDogError, match="not set up after"), lifecycle.connect(wait=0.2):
         pass
 
 
-def test_the_command_opens_a_door_that_only_this_user_sees(up, catdog, ssh, monkeypatch):
+def test_the_command_opens_a_door_that_leads_in_once(up, catdog, ssh, monkeypatch):
+    """The browser gets an address of the loopback: a snap reads no file of /tmp."""
     assert up()[0] == 0
     opened = []
 
     def browser(url):
-        page = Path(url.removeprefix("file://"))
-        opened.append((url, page.read_text(), stat.S_IMODE(page.stat().st_mode)))
+        answers = [requests.get(url, allow_redirects=False, timeout=5) for _ in range(2)]
+        other = requests.get(f"{url}x", allow_redirects=False, timeout=5)
+        opened.append((url, answers[0].headers["Location"], answers[1].status_code))
+        assert answers[0].status_code == 303 and other.status_code == 404
         return True
 
-    def enough(seconds):
+    def enough(connection):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(lifecycle.webbrowser, "open", browser)
-    monkeypatch.setattr(tunnel.Connection, "alive", lambda connection: enough(0))
+    monkeypatch.setattr(tunnel.Connection, "alive", enough)
     code, said = catdog("connect")
     assert code == 130 and "JupyterLab is at http://127.0.0.1:" in said and TOKEN not in said
-    ((url, text, mode),) = opened
-    assert TOKEN in text and TOKEN not in url and mode == 0o600
-    assert not Path(url.removeprefix("file://")).exists()
+    ((url, goal, again),) = opened
+    assert url.startswith("http://127.0.0.1:") and TOKEN not in url and again == 404
+    assert goal.endswith(f"/lab?token={TOKEN}")
+    assert re.search(r"stops after 30 minutes without work, at \d\d:\d\d on 20", said)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=5)
     assert TOKEN in catdog("connect", "--show-token")[1]
 
 
+def test_the_door_listens_on_the_loopback_only():
+    with door.door("http://127.0.0.1:1/lab?token=x") as address:
+        port = int(re.search(r":(\d+)/", address)[1])
+        listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+        assert [w[1] for w in listening if w[1].endswith(f":{port:04X}") and w[3] == "0A"] == [
+            f"0100007F:{port:04X}"
+        ]
+
+
 def test_a_tunnel_that_breaks_is_opened_again(up, ssh, monkeypatch):
+    """After sleep, the network takes its time: AWS and then the machine do not answer at first."""
     assert up()[0] == 0
     monkeypatch.setattr(lifecycle.webbrowser, "open", lambda url: True)
-    said = []
+    monkeypatch.setattr(
+        tunnel, "time", SimpleNamespace(sleep=lambda s: None, monotonic=time.monotonic)
+    )
+    said, tries, urls = [], [], []
 
     def say(words):
         said.append(words)
         if words == "Connected again.":
             raise KeyboardInterrupt
 
-    broken = []
-
+    @contextlib.contextmanager
     def connect(*args, **kwargs):
-        from contextlib import contextmanager
-
-        @contextmanager
-        def opened():
-            with original(*args, **kwargs) as connection:
-                if not broken:
-                    broken.append(connection.url)
-                    connection.process.terminate()
-                    connection.process.wait()
-                else:
-                    broken.append(connection.url)
-                yield connection
-
-        return opened()
+        tries.append(args)
+        if len(tries) in (2, 3, 4):
+            raise Unreachable("no route to host.")
+        with original(*args, **kwargs) as connection:
+            urls.append(connection.url)
+            if len(tries) == 1:
+                connection.process.terminate()
+                connection.process.wait()
+            yield connection
 
     original = lifecycle.connect
     monkeypatch.setattr(lifecycle, "connect", connect)
     with pytest.raises(KeyboardInterrupt):
         lifecycle.stay_connected(say=say)
-    assert "The tunnel broke." in said and len(set(broken)) == 1 and len(broken) == 2
+    assert "The tunnel broke." in said and len(tries) == 5
+    assert said.count("The connection broke. Trying again for 10 minutes …") == 1
+    assert len(urls) == 2 and len(set(urls)) == 1
 
 
-def test_send(up, catdog, ssh, tmp_path):
+def test_aws_that_does_not_answer_is_no_end(up, ssh, monkeypatch):
+    assert up()[0] == 0
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(Unreachable, match="Is this computer online"):
+        lifecycle.machine()
+
+
+def test_what_the_machine_says_is_shown(up, ssh, home, monkeypatch, tmp_path):
+    """Warnings come through the same ssh as the tunnel."""
+    assert up()[0] == 0
+    program = tmp_path / "programs" / "ssh"
+    text = program.read_text().replace(
+        "    port = int(re",
+        '    print("This machine stops in 5 min.", flush=True)\n    port = int(re',
+    )
+    program.write_text(text)
+    said = []
+    with lifecycle.connect(say=said.append) as connection:
+        for _ in range(500):
+            if said[-1:] == ["This machine stops in 5 min."]:
+                break
+            time.sleep(0.01)
+        assert connection.alive()
+    assert said[-1] == "This machine stops in 5 min."
+    assert "tail -q -n 0 -F /run/catdog/warnings" in ssh.read_text()
+
+
+def test_send(up, catdog, ssh, tmp_path, monkeypatch):
     assert up()[0] == 0
     (tmp_path / "train.zip").write_text("photos")
+    sent = []
+    monkeypatch.setattr(copying, "send", lambda *words: sent.append(words))
     code, said = catdog("send", str(tmp_path / "train.zip"), "--to", "project/data")
-    assert code == 0, said
-    told = ssh.read_text()
-    assert "mkdir -p -- project/data" in told
-    assert re.search(r"'-r', '--', '.*train.zip', 'ubuntu@i-[0-9a-f]+:project/data'", told)
+    assert code == 0 and "Sent to project/data/" in said
+    ((machine, paths_, folder),) = sent
+    assert machine.host.startswith("i-") and folder == "project/data"
+    assert paths_ == [tmp_path / "train.zip"]
 
 
 def test_no_secret_anywhere(account, up, catdog, ssh, ssh_keys, caplog, secrets):

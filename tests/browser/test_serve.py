@@ -319,7 +319,6 @@ def test_the_answer_and_its_heat_map_need_no_tensorflow(process):
     assert "onnxruntime" in mapped and "tensorflow" not in mapped
 
 
-@pytest.mark.slow
 def test_two_hundred_at_once_none_lost_and_memory_bounded(process):
     started, address = process
     rng = np.random.default_rng(1)

@@ -12,7 +12,6 @@ from benchmarks import soak
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="counts open files by their number")
 
 
-@pytest.mark.slow
 def test_soak_of_seconds_finds_no_problem_and_writes_its_record(tmp_path, capsys):
     record = tmp_path / "soak.json"
     with pytest.raises(SystemExit) as ended:

@@ -119,7 +119,6 @@ def executed(request, tmp_path_factory):
     return runs / "notebooks" / "sample", {outcome.chapter: outcome for outcome in outcomes}
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)  # the first one executes all of them
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_runs_from_a_fresh_kernel_and_says_the_same(path, executed):
@@ -132,7 +131,6 @@ def test_runs_from_a_fresh_kernel_and_says_the_same(path, executed):
     agreement.agree(path, folder / path.name)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("path", [p for p in CHAPTERS if p.stem[:2] == "14"], ids=lambda p: p.stem)
 def test_a_small_network_tells_the_drawings_apart(path, executed):

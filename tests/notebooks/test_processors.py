@@ -23,7 +23,6 @@ TRAINING = ("03", "05", "09", "11", "12", "14", "18")
 SOME = {"AVX2, four threads": ("03",), "SSE4.1, one core": ("05",)}
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="emulates x86-64 alone")
 @pytest.mark.parametrize("processor", PROCESSORS if EVERYWHERE else SOME)

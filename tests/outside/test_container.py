@@ -111,7 +111,6 @@ def built():
     shutil.rmtree(root)
 
 
-@pytest.mark.slow
 def test_container_answers_as_nobody_without_tensorflow_and_writes_nothing(built):
     app, environment = built
     before = {path: path.stat().st_mtime_ns for path in app.parent.rglob("*")}
@@ -141,7 +140,6 @@ def test_container_answers_as_nobody_without_tensorflow_and_writes_nothing(built
     assert {path: path.stat().st_mtime_ns for path in app.parent.rglob("*")} == before
 
 
-@pytest.mark.slow
 def test_container_has_no_tensorflow_and_needs_no_library_that_slim_lacks(built):
     app, environment = built
     programs = app.parent / "venv"

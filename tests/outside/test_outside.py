@@ -109,7 +109,6 @@ def test_lock_has_hashes_and_no_host():
     assert "://" not in (HERE / "package-lock.json").read_text("utf-8")
 
 
-@pytest.mark.slow
 def test_node(folder, photo):
     file, width, height, wanted = photo
     said = run("node", "predict.js", MODEL.name, file, width, height, cwd=folder)
@@ -122,7 +121,6 @@ def site(folder):
         yield f"http://127.0.0.1:{server.server_port}"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("photo", [SHRUNK], indirect=True)
 def test_browser(browser, site, folder, photo):
     file, width, height, wanted = photo

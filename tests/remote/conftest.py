@@ -1,5 +1,5 @@
 """The fixtures of these tests."""
 
-from far import host, local_jupyter, near
+from far import host, local_jupyter, sshd
 
-__all__ = ["host", "local_jupyter", "near"]
+__all__ = ["host", "local_jupyter", "sshd"]

@@ -1,105 +1,83 @@
-"""A second host with an sshd and a Jupyter of its own, made on this computer."""
+"""A second host on this computer: an sshd, a home of its own, a pretended systemd, a Jupyter."""
 
 import contextlib
 import ctypes
 import getpass
+import json
 import os
-import random
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-import warnings
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
 import pytest
+import requests
+import websocket
 
-from catdog.cloud import jupyter_api, tunnel
-from catdog.core import paths
+from catdog.cloud import tunnel
 
-REAL = "08_organizing_the_data"  # the quickest chapter
-COUNT = """\
-import os, pathlib, time
-runs = pathlib.Path(os.environ["CATDOG_HOME"]) / "runs"
-with open(runs / "executed.txt", "a") as log:
-    log.write(f"{os.getpid()} NAME\\n")"""
-WAIT = """\
-while not (runs / "go").exists():
-    time.sleep(0.05)"""
-TINY = {
-    "91_slow": [COUNT, "x = 1", WAIT, "x = 2", "print('slow and steady')"],
-    "92_makes_files": [
-        COUNT,
-        "new = runs / 'tiny-run'\n"
-        "new.mkdir(exist_ok=True)\n"
-        "(new / 'record.json').write_text('{\"accuracy\": 0.5}')\n"
-        "(new / 'model.keras').write_bytes(bytes(range(256)) * 4000)\n"
-        "(new / 'left.out').write_text('not a result')\n"
-        "print('made two files')",
-    ],
-    "93_fails": [COUNT, "x = 1", "raise ValueError('no such animal')"],
-}
+# One service at a time, as systemd keeps it: it runs on when who began it has left.
+SYSTEMD_RUN = f"""#!{sys.executable} -SE
+import os, shutil, signal, subprocess, sys, time
+words, service = sys.argv[1:], os.path.expanduser("~/.service")
+while words[0].startswith("--"):
+    words.pop(0)
+try:
+    os.mkdir(service)
+except FileExistsError:
+    sys.exit("Unit was already loaded")
+if os.fork():
+    while os.path.exists(service) and not os.path.exists(f"{{service}}/pid"):
+        time.sleep(0.01)
+    sys.exit()
+os.setsid()
+for descriptor in range(3):
+    os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+process = subprocess.Popen(words, start_new_session=True)
+with open(f"{{service}}/part", "w") as stream:
+    stream.write(str(process.pid))
+os.rename(f"{{service}}/part", f"{{service}}/pid")
+process.wait()
+shutil.rmtree(service)
+"""
+SYSTEMCTL = """#!/bin/bash
+pid=$(cat ~/.service/pid 2>/dev/null)
+case "$*" in
+    *is-active*) [ -n "$pid" ] ;;
+    *MainPID*) echo "${pid:-0}" ;;
+    *stop*) kill -INT -- "-$pid"; while [ -e ~/.service ]; do sleep 0.01; done ;;
+esac
+"""
+# What the pretended project executes: it counts, makes files, and waits while it is held.
+CATDOG = """#!/bin/bash
+shift  # run
+runs=~/project/runs
+echo "$*" >> $runs/executed.txt
+printf 'cell 1\\rcell 2\\n'
+while [ -e $runs/hold ]; do sleep 0.02; done
+mkdir -p $runs/notebooks/$2 $runs/tiny/part.part
+for stem in "${@:3}"; do
+    [[ $stem == --* ]] || echo "executed $stem" > $runs/notebooks/$2/$stem.ipynb
+done
+echo '{"accuracy": 0.5}' > $runs/tiny/record.json
+head -c 300000 /dev/zero > $runs/tiny/model.keras
+touch $runs/tiny/left.out $runs/tiny/part.part/model.keras
+echo 'made two files'
+exit $(cat $runs/code 2>/dev/null || echo 0)
+"""
 
 
-def write_chapters(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, codes in TINY.items():
-        made = [nbformat.v4.new_code_cell(code.replace("NAME", name)) for code in codes]
-        made[-1].metadata["tags"] = ["result"]
-        first = nbformat.v4.new_markdown_cell(f"# {name}")
-        nbformat.write(nbformat.v4.new_notebook(cells=[first, *made]), folder / f"{name}.ipynb")
-    shutil.copy(paths.ROOT / "notebooks" / f"{REAL}.ipynb", folder)
-
-
-def far_project(folder: Path) -> Path:
-    """Make a small copy of the project, with quick chapters besides a real one."""
-    write_chapters(folder / "notebooks")
-    (folder / "runs").mkdir()
-    (folder / "runs" / "go").touch()
-    for name in ("scripts", "models", "data"):
-        (folder / name).symlink_to(paths.ROOT / name)
-    return folder
-
-
-@dataclass
-class Running:
-    """A Jupyter server that a test started."""
-
-    process: subprocess.Popen
-    port: int
-    token: str = field(repr=False)
-    token_file: Path
-    log: Path
-    project: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def client(self) -> jupyter_api.Jupyter:
-        return jupyter_api.Jupyter(jupyter_api.Server(self.url, self.token))
-
-    @contextlib.contextmanager
-    def held(self):
-        """The slow chapter does not come to its end meanwhile."""
-        (self.project / "runs" / "go").unlink()
-        try:
-            yield
-        finally:
-            (self.project / "runs" / "go").touch()
-
-    def executed(self, name: str) -> list[int]:
-        """The processes that have executed a chapter, one for each time."""
-        log = self.project / "runs" / "executed.txt"
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [int(line.split()[0]) for line in lines if line.split()[1] == name]
+def program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 def dies_with_us() -> None:
@@ -108,27 +86,198 @@ def dies_with_us() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
+def wait_until(true, seconds: float = 300, what: str = "it") -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
+        time.sleep(0.02)
+
+
+def is_open(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 2):
+        return True
+    return False
+
+
+# ---- the host
+
+
+@dataclass
+class Host:
+    """The second host: how to reach it, and the home that who comes in gets."""
+
+    machine: tunnel.Machine
+    folder: Path
+    home: Path = field(default=Path())
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "project" / "runs"
+
+    def executed(self) -> list[str]:
+        log = self.runs / "executed.txt"
+        return log.read_text().splitlines() if log.exists() else []
+
+    @contextlib.contextmanager
+    def held(self):
+        """No chapter comes to its end meanwhile."""
+        (self.runs / "hold").touch()
+        try:
+            yield
+        finally:
+            (self.runs / "hold").unlink(missing_ok=True)
+
+
+def _need(*programs: str) -> None:
+    missing = [p for p in programs if not shutil.which(p, path=f"{os.environ['PATH']}:/usr/sbin")]
+    if missing:
+        text = f"{', '.join(missing)} missing; on Debian: apt install openssh-server"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(text)
+        pytest.skip(text)
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory):
+    """An sshd with a key of its own that lets one new key in."""
+    _need("sshd", "ssh", "sftp", "ssh-keygen")
+    folder = tmp_path_factory.mktemp("sshd")
+    for name in ("host", "user", "other"):
+        line = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(line, check=True)
+    program(
+        folder / "enter",
+        f'#!/bin/sh\nexport HOME="$(cat {folder}/home)" PATH="{folder}/bin:$PATH"\n'
+        'cd\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n',
+    )
+    program(folder / "bin" / "systemd-run", SYSTEMD_RUN)
+    program(folder / "bin" / "systemctl", SYSTEMCTL)
+    port = tunnel.free_port()
+    server = next(p for p in Path("/usr").glob("lib*/**/sftp-server") if p.is_file())
+    (folder / "config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\n"
+        f"AuthorizedKeysFile {folder}/user.pub\nPidFile none\nUsePAM no\nStrictModes no\n"
+        f"PermitRootLogin prohibit-password\nForceCommand {folder}/enter\n"
+        f"Subsystem sftp {server}\n"
+    )
+    separation = Path("/run/sshd")  # where sshd, as root, insists on locking itself up
+    made = os.geteuid() == 0 and not separation.exists()
+    if made:
+        separation.mkdir(0o755)
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen(
+            [shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "config")],
+            stderr=log,
+            preexec_fn=dies_with_us,
+        )
+    wait_until(lambda: is_open(port), 10, "sshd's start")
+    kind, key = (folder / "host.pub").read_text().split()[:2]
+    (folder / "known hosts").write_text(f"i-far {kind} {key}\n")
+    yield Host(
+        tunnel.Machine(
+            "127.0.0.1",
+            port,
+            getpass.getuser(),
+            folder / "user",
+            alias="i-far",
+            known_hosts=folder / "known hosts",
+        ),
+        folder,
+    )
+    process.terminate()
+    process.wait()
+    if made:
+        with contextlib.suppress(OSError):
+            separation.rmdir()
+
+
+@pytest.fixture
+def host(sshd, tmp_path):
+    """The second host, with a new home in which a pretended project is set up."""
+    home = tmp_path / "far"
+    program(home / "project" / ".venv" / "bin" / "catdog", CATDOG)
+    (home / "project" / "runs").mkdir()
+    (home / ".catdog").mkdir()
+    (sshd.folder / "home").write_text(str(home))
+    sshd.home = home
+    yield sshd
+    with contextlib.suppress(OSError, ValueError):
+        os.killpg(int((home / ".service" / "pid").read_text()), signal.SIGKILL)
+
+
+# ---- Jupyter
+
+
+@dataclass
+class Jupyter:
+    """A Jupyter server that a test started, and the few calls of its API that are needed."""
+
+    process: subprocess.Popen
+    port: int
+    token: str = field(repr=False)
+    token_file: Path
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def call(self, method: str, path: str, **more):
+        headers = {"Authorization": f"token {self.token}"}
+        return requests.request(
+            method, f"{self.url}/api/{path}", headers=headers, timeout=60, **more
+        )
+
+    def new_kernel(self) -> str:
+        return self.call("POST", "kernels", json={}).json()["id"]
+
+    def state(self, kernel: str) -> str:
+        return self.call("GET", f"kernels/{kernel}").json()["execution_state"]
+
+    def channel(self, kernel: str):
+        return websocket.create_connection(
+            f"ws{self.url.removeprefix('http')}/api/kernels/{kernel}/channels",
+            header=[f"Authorization: token {self.token}"],
+            timeout=60,
+        )
+
+    def execute(self, kernel: str, code: str, wait: bool = True) -> None:
+        """Have a kernel execute code, and wait until it has."""
+        request = uuid.uuid4().hex
+        content = {"code": code, "silent": False, "store_history": False}
+        header = {"msg_id": request, "msg_type": "execute_request", "version": "5.3"}
+        header |= {"username": "", "session": uuid.uuid4().hex, "date": ""}
+        message = {"channel": "shell", "header": header, "content": content}
+        message |= {"parent_header": {}, "metadata": {}, "buffers": []}
+        with contextlib.closing(self.channel(kernel)) as line:
+            line.send(json.dumps(message))
+            while True:
+                answer = json.loads(line.recv())
+                mine = answer.get("parent_header", {}).get("msg_id") == request
+                kind = answer["header"]["msg_type"]
+                if mine and (kind == "execute_reply" or not wait and kind == "execute_input"):
+                    return
+
+
 @contextlib.contextmanager
-def jupyter(home: Path, project: Path, port: int, inside: tuple[str, ...] = ()):
+def jupyter(home: Path, port: int):
     """Start JupyterLab as the GPU machine does: loopback only, a random token from a file."""
     home.mkdir(exist_ok=True)
     token, token_file = secrets.token_urlsafe(32), home / "token"
     token_file.touch(0o600)
     token_file.write_text(token)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "CATDOG"))}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")}
     environment |= {
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_TOKEN_FILE": str(token_file),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "CATDOG_HOME": str(project),
-        "CATDOG_RUNS": str(project / "runs"),
         "SHELL": "/bin/sh",
     }
-    line = [*inside, sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+    line = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
     line += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    line += [f"--ServerApp.root_dir={project}"]
+    line += [f"--ServerApp.root_dir={home}"]
     log = home / "jupyter.log"
     with open(log, "w") as out:
         process = subprocess.Popen(
@@ -139,8 +288,16 @@ def jupyter(home: Path, project: Path, port: int, inside: tuple[str, ...] = ()):
             stdin=subprocess.DEVNULL,
             preexec_fn=dies_with_us,
         )
+    running = Jupyter(process, port, token, token_file, log)
+
+    def answers():
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(requests.RequestException):
+            return running.call("GET", "status").status_code == 200
+
     try:
-        yield Running(process, port, token, token_file, log, project)
+        wait_until(answers, what="Jupyter's start")
+        yield running
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -150,205 +307,8 @@ def jupyter(home: Path, project: Path, port: int, inside: tuple[str, ...] = ()):
             process.wait()
 
 
-def wait_until(true, seconds: float = 300, what: str = "it") -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.05)
-
-
-def answers(running: Running):
-    def asked():
-        assert running.process.poll() is None, running.log.read_text()
-        with contextlib.suppress(*jupyter_api.DROPPED):
-            return running.client.kernel("none") is None
-        return False
-
-    return asked
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def local_jupyter(tmp_path_factory):
-    """A Jupyter on this computer's loopback, in a small copy of the project."""
-    folder = tmp_path_factory.mktemp("local")
-    with jupyter(folder / "home", far_project(folder / "far"), tunnel.free_port()) as running:
-        wait_until(answers(running), what="Jupyter's start")
+    """A Jupyter on this computer's loopback."""
+    with jupyter(tmp_path_factory.mktemp("local") / "home", tunnel.free_port()) as running:
         yield running
-
-
-@dataclass
-class Host:
-    """The second host: how to reach its sshd, and the Jupyter on its loopback."""
-
-    machine: dict
-    jupyter: Running
-    namespace: str | None
-    ssh_log: Path
-
-    def tunnel(self):
-        return tunnel.tunnel(
-            remote_port=self.jupyter.port,
-            token_file=str(self.jupyter.token_file),
-            wait=300,
-            **self.machine,
-        )
-
-
-def _need(*programs: str) -> None:
-    missing = [p for p in programs if not shutil.which(p, path=f"{os.environ['PATH']}:/usr/sbin")]
-    if missing:
-        text = f"{', '.join(missing)} missing; on Debian: apt install openssh-server iproute2"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(text)
-        pytest.skip(text)
-
-
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
-
-
-@contextlib.contextmanager
-def network():
-    """Make a network namespace, joined to this one by a cable; yield its name and address.
-
-    Yields None and 127.0.0.1 where that is not allowed.
-    """
-    for stale in Path("/run/netns").glob("catdog-*"):  # of a test that was killed
-        if not Path("/proc", stale.name.removeprefix("catdog-")).exists():
-            _remove(stale.name)
-    name, end = f"catdog-{os.getpid()}", f"cd{os.getpid() % 10**9}"
-    a, b = random.randrange(1, 255), 4 * random.randrange(64)
-    try:
-        _ip("netns", "add", name)
-    except (OSError, subprocess.CalledProcessError) as error:
-        why = getattr(error, "stderr", "").strip() or str(error)
-        warnings.warn(
-            f"no network namespaces here ({why}): the second host is a port of this one's loopback",
-            stacklevel=2,
-        )
-        yield None, "127.0.0.1"
-        return
-    try:
-        _ip("link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", name)
-        _ip("addr", "add", f"10.213.{a}.{b + 1}/30", "dev", end)
-        _ip("link", "set", end, "up")
-        _ip("-n", name, "addr", "add", f"10.213.{a}.{b + 2}/30", "dev", "eth0")
-        _ip("-n", name, "link", "set", "eth0", "up")
-        _ip("-n", name, "link", "set", "lo", "up")
-        yield name, f"10.213.{a}.{b + 2}"
-    finally:
-        _remove(name)
-
-
-def _remove(name: str) -> None:
-    """End what runs in a network namespace, and remove it with its cable."""
-    left = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True)
-    for process in left.stdout.split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(process), signal.SIGKILL)
-    subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
-@contextlib.contextmanager
-def sshd(folder: Path, address: str, inside: tuple[str, ...]):
-    """Start an sshd with a key of its own that lets one new key in; yield how to reach it."""
-    for name in ("host", "user"):
-        line = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
-        subprocess.run(line, check=True)
-    shutil.copy(folder / "user.pub", folder / "authorized_keys")
-    port = 2222 if inside else tunnel.free_port()
-    config = folder / "sshd_config"
-    config.write_text(
-        f"Port {port}\nListenAddress {address}\nHostKey {folder}/host\n"
-        f"AuthorizedKeysFile {folder}/authorized_keys\nPidFile {folder}/sshd.pid\n"
-        "PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\n"
-        "PermitRootLogin prohibit-password\nStrictModes no\n"
-    )
-    separation = Path("/run/sshd")  # where sshd, as root, insists on locking itself up
-    made = os.geteuid() == 0 and not separation.exists()
-    if made:
-        separation.mkdir(0o755)
-    with open(folder / "sshd.log", "w") as log:
-        program = shutil.which("sshd") or "/usr/sbin/sshd"
-        process = subprocess.Popen(
-            [*inside, program, "-D", "-e", "-f", str(config)],
-            stderr=log,
-            preexec_fn=dies_with_us,
-        )
-    try:
-        reach = {"host": address, "port": port, "user": getpass.getuser(), "key": folder / "user"}
-        wait_until(lambda: is_open(address, port), 10, "sshd's start")
-        yield {**reach, "known_hosts": folder / "known hosts"}
-    finally:
-        process.terminate()
-        process.wait()
-        if made:
-            with contextlib.suppress(OSError):
-                separation.rmdir()
-
-
-def is_open(address: str, port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((address, port), 2):
-        return True
-    return False
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    """The second host, with a Jupyter that listens on its loopback only."""
-    _need("sshd", "ssh", "ssh-keygen", "ip")
-    folder = tmp_path_factory.mktemp("host")
-    with network() as (namespace, address):
-        inside = ("ip", "netns", "exec", namespace) if namespace else ()
-        port = 8888 if namespace else tunnel.free_port()
-        project = far_project(folder / "far")
-        with (
-            sshd(folder, address, inside) as machine,
-            jupyter(folder / "home", project, port, inside) as running,
-        ):
-            wait_until(lambda: "is running at" in running.log.read_text(), what="Jupyter's start")
-            yield Host(machine, running, namespace, folder / "sshd.log")
-
-
-@dataclass
-class Near:
-    """The reader's computer: its copy of the project, and where results arrive."""
-
-    root: Path
-
-    def environment(self, runs: str = "runs") -> dict:
-        own = {"CATDOG_HOME": str(self.root), "CATDOG_RUNS": str(self.root / runs)}
-        return {**os.environ, **own}
-
-    def results(self, runs: str = "runs") -> Path:
-        """The folder that the only run came back to."""
-        (one,) = (self.root / runs / "remote").iterdir()
-        return one
-
-
-@pytest.fixture
-def near(tmp_path, monkeypatch):
-    write_chapters(tmp_path / "near" / "notebooks")
-    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "near" / "notebooks")
-    monkeypatch.setattr(paths, "RUNS", tmp_path / "near" / "runs")
-    return Near(tmp_path / "near")
-
-
-@contextlib.contextmanager
-def command_lines():
-    """Collect the command line of every process that is seen meanwhile."""
-    seen, ended = set(), threading.Event()
-
-    def look():
-        while not ended.wait(0.1):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                with contextlib.suppress(OSError):
-                    seen.add(path.read_bytes().decode(errors="replace"))
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        thread.join()

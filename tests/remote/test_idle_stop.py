@@ -10,7 +10,7 @@ import time
 import pytest
 import requests
 import websocket
-from far import answers, jupyter, wait_until
+from far import jupyter, wait_until
 
 from catdog.cloud import tunnel
 from catdog.core import paths
@@ -28,7 +28,8 @@ class FakeMachine(idle_stop.Machine):
 
     def __init__(self, up=0.0):
         self.began, self.skipped = time.time() - up, 0.0
-        self.now_load, self.now_gpu, self.now_typed = 0.0, None, None
+        super().__init__()
+        self.now_load, self.now_gpu, self.now_typed, self.now_copied = 0.0, None, None, 0
         self.warnings, self.shut_down = [], 0
         self.at = {}  # minute: what happens then
 
@@ -52,6 +53,9 @@ class FakeMachine(idle_stop.Machine):
     def typed(self):
         return self.now_typed
 
+    def copied(self):
+        return self.now_copied
+
     def warn(self, text):
         self.warnings.append(text)
 
@@ -71,15 +75,14 @@ def watch(running, machine, idle=30, hours=8, token_file=None):
 @pytest.fixture
 def kernel(local_jupyter):
     """A kernel of its own, which ends with the test."""
-    client = local_jupyter.client
-    id = client.new_kernel("")
+    id = local_jupyter.new_kernel()
     yield id
-    client.end_kernel(id)
+    local_jupyter.call("DELETE", f"kernels/{id}")
 
 
-def make_busy(client, id):
-    busy = lambda: client.kernel(id) == "busy"  # noqa: E731
-    client.execute(id, "import time\ntime.sleep(600)", busy)
+def make_busy(jupyter, id):
+    jupyter.execute(id, "import time\ntime.sleep(600)", wait=False)
+    wait_until(lambda: jupyter.state(id) == "busy")
 
 
 def minutes(machine):
@@ -87,11 +90,10 @@ def minutes(machine):
 
 
 def test_an_open_but_idle_notebook_does_not_keep_the_machine_up(local_jupyter, kernel):
-    client, machine = local_jupyter.client, FakeMachine()
-    client.execute(kernel, "1 + 1", lambda: False)
-    url = f"ws://127.0.0.1:{local_jupyter.port}/api/kernels/{kernel}/channels"
-    tab = websocket.create_connection(url, header=[client.header])
-    wait_until(lambda: client.get(f"api/kernels/{kernel}")["connections"] == 1)
+    machine = FakeMachine()
+    local_jupyter.execute(kernel, "1 + 1")
+    tab = local_jupyter.channel(kernel)
+    wait_until(lambda: local_jupyter.call("GET", f"kernels/{kernel}").json()["connections"] == 1)
     watch(local_jupyter, machine).run(every=MINUTE)
     tab.close()
     assert machine.shut_down == 1
@@ -102,7 +104,7 @@ def test_an_open_but_idle_notebook_does_not_keep_the_machine_up(local_jupyter, k
 
 
 def test_a_busy_kernel_keeps_the_machine_up_until_the_hard_limit(local_jupyter, kernel):
-    make_busy(local_jupyter.client, kernel)
+    make_busy(local_jupyter, kernel)
     machine = FakeMachine()
     one = watch(local_jupyter, machine, hours=5)
     one.run(every=5 * MINUTE)
@@ -117,12 +119,12 @@ def test_a_busy_kernel_keeps_the_machine_up_until_the_hard_limit(local_jupyter, 
 
 
 def test_the_idle_minutes_begin_when_the_kernel_is_done(local_jupyter, kernel):
-    client, machine = local_jupyter.client, FakeMachine()
-    make_busy(client, kernel)
+    machine = FakeMachine()
+    make_busy(local_jupyter, kernel)
 
     def done():
-        client.interrupt(kernel)
-        wait_until(lambda: client.kernel(kernel) == "idle")
+        local_jupyter.call("POST", f"kernels/{kernel}/interrupt")
+        wait_until(lambda: local_jupyter.state(kernel) == "idle")
 
     machine.at[90] = done
     watch(local_jupyter, machine).run(every=MINUTE)
@@ -130,27 +132,31 @@ def test_the_idle_minutes_begin_when_the_kernel_is_done(local_jupyter, kernel):
 
 
 def test_what_was_active_a_moment_ago_counts(local_jupyter, kernel):
-    client = local_jupyter.client
     one = watch(local_jupyter, FakeMachine(up=HOUR))
-    client.execute(kernel, "1 + 1", lambda: False)
+    local_jupyter.execute(kernel, "1 + 1")
     one.used -= 29 * MINUTE
     assert one.check() is None and "was active" in one.what
     assert one.machine.up() - one.used < MINUTE
 
 
-def test_a_terminal_counts_while_it_is_used(local_jupyter):
-    client = local_jupyter.client
-    name = client.call("POST", "api/terminals").json()["name"]
+def test_a_terminal_with_a_looping_command_does_not_hold_the_machine(local_jupyter):
+    """Such as `watch nvidia-smi`: it prints for ever, and nobody is there."""
+    name = local_jupyter.call("POST", "terminals").json()["name"]
+    url = f"ws{local_jupyter.url.removeprefix('http')}/terminals/websocket/{name}"
+    line = websocket.create_connection(
+        url, header=[f"Authorization: token {local_jupyter.token}"], timeout=60
+    )
+    line.send(json.dumps(["stdin", "while true; do echo tick; sleep 0.1; done\n"]))
+    while "tick\\r" not in line.recv():
+        pass
     machine = FakeMachine(up=HOUR)
-    one = watch(local_jupyter, machine)
-    one.used -= 29 * MINUTE
-    assert one.check() is None and one.what == f"terminal {name} was active"
-    one.run(every=MINUTE)  # open, but unused from now on
-    client.call("DELETE", f"api/terminals/{name}")
-    assert 85 <= minutes(machine) <= 92
+    watch(local_jupyter, machine).run(every=MINUTE)
+    line.close()
+    local_jupyter.call("DELETE", f"terminals/{name}")
+    assert machine.shut_down == 1 and 85 <= minutes(machine) <= 95
 
 
-@pytest.mark.parametrize("what", ["load", "gpu", "typed"])
+@pytest.mark.parametrize("what", ["load", "gpu", "typed", "copied"])
 def test_work_outside_jupyter_counts(local_jupyter, what):
     machine = FakeMachine()
 
@@ -158,6 +164,7 @@ def test_work_outside_jupyter_counts(local_jupyter, what):
         machine.now_load = 2.0 if what == "load" else 0.1
         machine.now_gpu = 80 if what == "gpu" else 0
         machine.now_typed = machine.wall() if what == "typed" else None
+        machine.now_copied = 5_000_000 if what == "copied" else 0
 
     def end():
         machine.now_load, machine.now_gpu = 0.1, 0
@@ -166,17 +173,15 @@ def test_work_outside_jupyter_counts(local_jupyter, what):
     one = watch(local_jupyter, machine)
     one.run(every=MINUTE)
     assert machine.shut_down == 1
-    last = 20 if what == "typed" else 50  # typed once, the others went on for half an hour
+    once = what in ("typed", "copied")  # the others went on for half an hour
+    last = 20 if once else 50
     assert last + 28 <= minutes(machine) <= last + 32
-    assert {"load": "the load is 2.0", "gpu": "a GPU is at 80%", "typed": "typed"}[what] in (
-        one.lines[-1]
-    )
+    told = {"load": "the load is 2.0", "gpu": "a GPU is at 80%", "typed": "typed"}
+    assert told.get(what, "files were copied over SSH") in one.lines[-1]
 
 
 def test_a_jupyter_that_died_does_not_keep_the_machine_up_for_ever(tmp_path):
-    (tmp_path / "runs").mkdir()
-    with jupyter(tmp_path / "home", tmp_path, tunnel.free_port()) as running:
-        wait_until(answers(running))
+    with jupyter(tmp_path / "home", tunnel.free_port()) as running:
         machine = FakeMachine()
         machine.at[10] = lambda: (running.process.kill(), running.process.wait())
         one = watch(running, machine)
@@ -247,16 +252,45 @@ def test_the_busiest_gpu_counts(tmp_path, monkeypatch, said, expected):
     assert idle_stop.Machine().gpu() == expected
 
 
-def test_typing_is_seen_on_a_real_terminal():
+def test_typing_is_seen_on_a_real_terminal_and_printing_is_not(monkeypatch):
     master, slave = os.openpty()
     try:
+        monkeypatch.setattr(idle_stop.glob, "glob", lambda pattern: [os.ttyname(slave)])
+        os.utime(os.ttyname(slave), (1000, 1000))
+        os.write(slave, b"tick\n" * 100)
+        os.read(master, 600)
+        assert idle_stop.Machine().typed() == 1000
         os.write(master, b"ls\n")
         os.read(slave, 10)
-        typed = idle_stop.Machine().typed()
-        assert typed is not None and abs(time.time() - typed) < 15
+        assert abs(time.time() - idle_stop.Machine().typed()) < 15
     finally:
         os.close(master)
         os.close(slave)
+
+
+def test_files_that_arrive_are_seen(host):
+    """By the program that sshd starts for sftp; an open but idle SSH session is no use."""
+    machine = idle_stop.Machine()
+    with tunnel.forward(host.machine, 9):
+        before = machine.copied()
+        assert machine.copied() == before
+    line = [*host.machine.command("sftp"), "-b", "-", host.machine.destination]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, text=True) as sftp:
+        wait_until(lambda: machine.copied() > before, 60, "sftp's start")
+        before = machine.copied()
+        assert machine.copied() == before  # open, but nothing is copied
+        sftp.stdin.write(f'put "{SCRIPT}" "arrived"\n')
+        sftp.stdin.flush()
+        wait_until(lambda: machine.copied() > before + SCRIPT.stat().st_size, 60, "the copy")
+
+
+def test_warnings_are_written_where_who_is_connected_reads_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no wall
+    machine = idle_stop.Machine(tmp_path / "warnings")
+    machine.warn("one")
+    machine.warn("two")
+    assert (tmp_path / "warnings").read_text() == "one\ntwo\n"
+    idle_stop.Machine(tmp_path / "no" / "folder").warn("that is no reason to end")
 
 
 def test_the_machines_own_clock_and_load_can_be_read():

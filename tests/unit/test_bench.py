@@ -360,7 +360,6 @@ def test_bench_alone_and_with_a_word(capsys):
     assert "catdog bench pipeline --rounds" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_the_memory_is_that_of_a_process_of_its_own(folder):
     assert 0.3 < ways._memory_of_training(folder, "ours, the same network", 32) < 4
 

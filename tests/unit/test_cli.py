@@ -268,7 +268,8 @@ def test_a_closed_pipe_ends_quietly(small_model, folder):
     )
     assert run.stdout.readline().startswith(("cat", "dog"))
     run.stdout.close()
-    assert run.wait(300) == 1 and run.stderr.read() == ""
+    lines = run.stderr.read().splitlines()  # the model's first use may be this one, and is said
+    assert run.wait(300) == 1 and [line for line in lines if "making it ready" not in line] == []
 
 
 # ---- settings of Keras that were left over

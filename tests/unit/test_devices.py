@@ -33,7 +33,6 @@ def outside(backend, script, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend, numbers", [("tensorflow", (1, 2)), ("jax", (1, 4))])
 def test_several_devices_give_the_loss_curve_and_the_weights_of_one(backend, numbers):
     """With a last batch that cannot be shared evenly, resumed after a kill; on JAX with dropout."""

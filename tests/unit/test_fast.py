@@ -199,7 +199,6 @@ def test_it_learns_and_can_be_judged_at_its_last_size(photos, small_build, tmp_p
         loop.train(small_build, wrong, photos, None, tmp_path / "b", progress=False)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("features_elsewhere")
 def test_train_fast_by_photos_held_back_writes_what_any_keras_loads(
     photos_on_disk, tmp_path, monkeypatch
@@ -277,7 +276,6 @@ def test_a_single_run_of_the_article_is_called_one(found):
     )
 
 
-@pytest.mark.slow
 def test_the_clock_of_the_race_counts_a_whole_process(photos_on_disk):
     one = time_to_accuracy.timed_training(photos_on_disk, 2, "fast")
     assert one["seed"] == 2 and 0 <= one["accuracy"] <= 1

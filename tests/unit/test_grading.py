@@ -53,7 +53,6 @@ def graded(tmp_path, key, changed=(), **how):
     return grading.grade(key, "s", submit(tmp_path / "s.ipynb", key, cells), **how)
 
 
-@pytest.mark.slow
 def test_right_answers_get_full_points_and_the_empty_exam_none(
     made_exam, exam_key, tmp_path, capsys
 ):

@@ -137,7 +137,6 @@ def room(tmp_path_factory):
     shutil.rmtree(path)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get("CATDOG_PYTHONS"), reason="a minute for each Python: make pythons"
 )

@@ -89,7 +89,6 @@ def test_channel_says_empty_after_its_timeout():
     assert 0.45 < asyncio.run(wait()) < 5
 
 
-@pytest.mark.slow
 def test_a_thousand_output_widgets_never_stop_a_notebook():
     assert len(execute([OUTPUT] * 1000, stall=30)) == 1000
 

@@ -157,7 +157,6 @@ LARGEST = {  # of each format, what costs most
 }
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc for the peak")
 @pytest.mark.parametrize("kind", LARGEST)
 def test_memory_for_the_largest_photo_of_each_format_is_bounded(kind, tmp_path):

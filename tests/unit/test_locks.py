@@ -85,7 +85,7 @@ def test_pixel_cache_twice_at_once_decodes_once(photos, make_zip, tmp_path):
     assert said == [f"0 {total}", f"1 {total}"]
 
 
-def test_features_wait_for_another_program(photos, make_zip, tmp_path, other, capsys):
+def test_features_wait_for_another_program(photos, make_zip, tmp_path, other, capsys, few_blocks):
     folder = organizing.organize(make_zip(photos), tmp_path / "data", progress=False)
     found = features.extract(folder, "train", root=tmp_path / "f", **SMALL)
     before = np.asarray(found)

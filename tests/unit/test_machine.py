@@ -40,7 +40,6 @@ def test_seconds_to_an_accuracy():
     assert device_check.seconds_to(0.96, log) is None
 
 
-@pytest.mark.slow
 def test_the_check_measures(tmp_path, capsys):
     record = tmp_path / "check.json"
     assert main(["bench", "check", "--record", str(record)]) == 0
@@ -53,8 +52,7 @@ def test_the_check_measures(tmp_path, capsys):
     assert found["hardware"]["processor"] and found["about"]["devices"]
 
 
-@pytest.mark.slow
-def test_the_gpu_measurement_runs_on_a_processor_and_resumes(tmp_path, monkeypatch):
+def test_the_gpu_measurement_runs_on_a_processor_and_resumes(tmp_path, monkeypatch, few_blocks):
     folder = download.sample(tmp_path, "tiny", 60, progress=False)
     how = {"device": "cpu", "epochs": 1, "backbone": "efficientnet-lite0", "size": 64}
     how |= {"precisions": ("float32",), "say": lambda *_: None}

@@ -17,7 +17,6 @@ LONG = {
     "benchmarks/ways.py: everything": 61,
     "catdog/book/execute.py: execute": 70,
     "catdog/book/execute.py: run": 87,
-    "catdog/cloud/job.py: run_job": 71,
     "catdog/inference/serve.py: app": 71,
     "catdog/models/features.py: extract": 91,
     "catdog/training/loop.py: train": 108,

@@ -40,13 +40,18 @@ def _confirm(yes: bool, question: str) -> None:
 
 
 @aws.command()
+@_region
 @reports
-def types() -> list[dict]:
-    """List the machines and their prices."""
-    from catdog.cloud import instances
+def types(region: str | None) -> list[dict]:
+    """List the machines and their prices.
 
-    say(instances.table())
-    return instances.rows()
+    AWS is asked, if you are signed in; else a table that ships with this is shown.
+    """
+    from catdog.cloud import catalogue, instances
+
+    known, source = catalogue.types(region)
+    say(instances.table(known, source))
+    return instances.rows(known)
 
 
 @aws.command()
@@ -94,14 +99,23 @@ up.help = (
 
 @aws.command()
 @_machine
+@click.option("--all", "everywhere", is_flag=True, help="your machines of any name, in all regions")
 @reports
-def status(name: str, region: str | None) -> dict:
+def status(name: str, region: str | None, everywhere: bool) -> dict | list[dict]:
     """Say whether it runs, and what it has cost."""
-    from catdog.cloud import lifecycle
+    from catdog.cloud import lifecycle, machine_status
 
+    if everywhere:
+        machines = machine_status.everywhere()
+        say("\n".join(one.line for one in machines) or "No machine is there in any region.")
+        return [one.document() for one in machines]
     found = lifecycle.status(name, region)
     region = lifecycle.Account(region).region
-    say(found or f"No machine {lifecycle.stack_name(name)} is there in {region}.")
+    say(
+        found
+        or f"No machine {lifecycle.stack_name(name)} is there in {region}. "
+        "All of yours: catdog aws status --all"
+    )
     return found.document() if found else {"name": name, "region": region, "state": None}
 
 
@@ -125,11 +139,11 @@ def connect(name, region, key, port, show_token) -> None:
 def send(name, region, key, files, to) -> None:
     """Copy files to it, such as your train.zip.
 
-    FILES are files or folders.
+    FILES are files or folders. Given again after a break, it goes on where it stopped.
     """
     from catdog.cloud import lifecycle
 
-    lifecycle.send(list(files), to, name, region, key)
+    lifecycle.send(list(files), to, name, region, key, say=note)
     note(f"Sent to {to}/ in the machine's home folder.")
 
 
@@ -139,41 +153,26 @@ def send(name, region, key, files, to) -> None:
 @options.scale
 @click.option("--force", is_flag=True, help="also those that are up to date")
 @click.option("--cancel", is_flag=True, help="stop the run that is going on there")
-@click.option("--url", help="of another Jupyter server, instead of your AWS machine")
-@click.option("--token-file", type=options.PATH, metavar="FILE", help="holds that server's token")
-def run(name, region, key, notebooks, scale, force, cancel, url, token_file) -> int:
+def run(name, region, key, notebooks, scale, force, cancel) -> int:
     """Execute chapters on it and bring back the results.
 
     NOTEBOOK is such as 06; default: all.
     """
-    import contextlib
     import shlex
 
-    from catdog.cloud import remote
+    from catdog.cloud import lifecycle, remote
 
-    if bool(url) != bool(token_file):
-        raise CatDogError("--url and --token-file go together.")
     again = ["catdog", "aws", "run", *notebooks]
-    given = {"url": url, "token-file": token_file, "name": name, "region": region, "key": key}
+    given = {"name": name, "region": region, "key": key}
     for word, value in given.items():
         if value not in (None, NAME):
             again += [f"--{word}", str(value)]
     if scale != "sample":
         again += ["--scale", scale]
-    if url:
-        server = remote.server(url, token_file)
-
-        def connect():
-            return contextlib.nullcontext(server)
-    else:
-        from catdog.cloud import lifecycle
-
-        def connect():
-            return lifecycle.connect(name, region, key)
-
+    machine = lifecycle.ready(name, region, key, say=note)
     if cancel:
-        return remote.cancel(connect)
-    return remote.run(connect, list(notebooks), scale, force, shlex.join(again))
+        return remote.cancel(machine)
+    return remote.run(machine, list(notebooks), scale, force, shlex.join(again))
 
 
 @aws.command(short_help="With --access ssh: let in your present address instead")
@@ -207,11 +206,11 @@ def start(name, region) -> None:
     say(lifecycle.status(name, region))
 
 
-@aws.command(short_help="Delete it and its disk, and prove that nothing is left")
+@aws.command(short_help="Delete it and its disk, and look that nothing is left")
 @_machine
 @_yes
 def down(name, region, yes) -> None:
-    """Delete it and its disk, and prove that nothing is left."""
+    """Delete it and its disk, and look that nothing is left."""
     from catdog.cloud import lifecycle
 
     if lifecycle.status(name, region):

@@ -64,7 +64,9 @@ def create(account: Account, plan: Plan, zone: str, say: Say) -> str:
     _undo(account, plan.name, identity or stack, say)
     if is_capacity(said):
         raise NoCapacity(reason(said))
-    raise CatDogError(f"the machine could not be made: {reason(said)} Nothing was left behind.")
+    one = plan.instance
+    why = reason(said, one.family, plan.spot, one.vcpus)
+    raise CatDogError(f"the machine could not be made: {why} Nothing was left behind.")
 
 
 def _code(error: errors.ClientError) -> str:
@@ -195,7 +197,7 @@ def leftovers(account: Account, name: str = NAME) -> dict[str, list[str]]:
 
     path = f"/catdog/{stack}/"
     iam = account.client("iam")
-    alarms = account.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stack}-IdleAlarm")
+    alarms = account.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stack}-LimitAlarm")
     return {
         "stack": [stack] if find_stack(account, stack) else [],
         "instances": [

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 
 from catdog import CatDogError
 
 # USD, Linux, on demand, us-east-1. A copy of AWS's public price list of that day; the p2's are
-# the article's own, of 2017. `current_price` asks AWS for today's.
+# the article's own, of 2017. `catalogue` asks AWS for today's.
 PRICES_OF = "2026-09-24"
 DISK_USD_GB_MONTH = 0.08  # gp3
 ADDRESS_USD_HOUR = 0.005  # a public IPv4 address, while the machine runs
@@ -21,6 +20,7 @@ IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-
 # The oldest GPU that TensorFlow 2.21's wheel has code for: its build_info names sm_60, sm_70,
 # sm_80, sm_89 and compute_90, and CUDA 12.5, which has no code for Kepler any more.
 LEAST_CAPABILITY = 6.0
+MOST_CAPABILITY = 9.0  # on newer ones, of the generation Blackwell, it fails: its issue 111958
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ class Instance:
     @property
     def too_old(self) -> bool:
         return self.capability < LEAST_CAPABILITY
+
+    @property
+    def too_new(self) -> bool:
+        return self.capability > MOST_CAPABILITY
 
 
 TYPES = {
@@ -94,25 +98,32 @@ them, so there is nothing here to start on a {name}.
 Instead: {instead}"""
 
 
-def find(name: str) -> Instance:
-    """Return an instance type by its name.
+def find(name: str, known: dict[str, Instance] | None = None) -> Instance:
+    """Return an instance type by its name, of the table or of those `known` otherwise.
 
     Raises:
-        CatDogError: there is no such type here, or its GPU is too old for today's TensorFlow.
+        CatDogError: there is no such type, or today's TensorFlow cannot use its GPU.
     """
-    if name not in TYPES:
+    known = known or TYPES
+    if name not in known:
         raise CatDogError(
-            f"no instance type is called {name!r} here. 'catdog aws types' lists those that are; "
-            f"without one, {DEFAULT} is taken."
+            f"no instance type with a price is called {name!r} here. 'catdog aws types' lists "
+            f"those that are; without one, {DEFAULT} is taken."
         )
-    one = TYPES[name]
+    one = known[name]
+    if one.too_new:
+        raise CatDogError(
+            f"{name} has the {one.gpu}, of compute capability {one.capability}: TensorFlow 2.21 is "
+            f"known to fail above {MOST_CAPABILITY} (Blackwell; its issue 111958). Take an older "
+            f"one: {replacements(one)}. Nothing was started."
+        )
     if one.too_old:
         raise CatDogError(f"{unsupported_reason(one)}\nNothing was started.")
     return one
 
 
 def unsupported_reason(one: Instance) -> str:
-    """Say why a type cannot be used, and which comes nearest today."""
+    """Say why a type with an old GPU cannot be used, and which comes nearest today."""
     return K80.format(name=one.name, instead=replacements(one))
 
 
@@ -127,63 +138,39 @@ def replacements(one: Instance) -> str:
     return text
 
 
-def table() -> str:
-    """Draw the table of instance types, for the terminal."""
+SOURCE = (
+    f"On demand, Linux, us-east-1, AWS's price list of {PRICES_OF} (the p2: of 2017); other "
+    "regions differ."
+)
+
+
+def table(known: dict[str, Instance] | None = None, source: str = SOURCE) -> str:
+    """Draw a table of instance types, for the terminal, with where it is from."""
     lines = [
         f"{'type':14} {'GPUs':>10} {'each':>6} {'cores':>5} {'memory':>8} {'$/hour':>8}  "
         "compute capability"
     ]
-    for t in TYPES.values():
+    for t in (known or TYPES).values():
         note = f"{t.capability}"
         if t.too_old:
             note += ": too old for today's TensorFlow"
+        elif t.too_new:
+            note += ": too new for today's TensorFlow"
         elif t.name == DEFAULT:
             note += "; the default"
         lines.append(
             f"{t.name:14} {f'{t.gpus} {t.gpu}':>10} {t.gpu_gb:>3} GB {t.vcpus:>5} "
             f"{t.memory_gb:>5} GB {t.usd:>8.2f}  {note}"
         )
-    lines.append(
-        f"On demand, Linux, us-east-1, AWS's price list of {PRICES_OF} (the p2: of 2017); other "
-        "regions differ."
-    )
-    return "\n".join(lines)
+    return "\n".join([*lines, source])
 
 
-def rows() -> list[dict]:
+def rows(known: dict[str, Instance] | None = None) -> list[dict]:
     """Return the same for JSON: a dictionary a type, dollars an hour, memory in GB."""
     return [
-        {**asdict(t), "too_old": t.too_old, "default": t.name == DEFAULT} for t in TYPES.values()
+        {**asdict(t), "too_old": t.too_old, "too_new": t.too_new, "default": t.name == DEFAULT}
+        for t in (known or TYPES).values()
     ]
-
-
-def current_price(pricing, name: str, region: str) -> float | None:
-    """Ask AWS for today's price on demand, in dollars an hour; None if its answer has none.
-
-    Args:
-        pricing: a boto3 client of the Pricing API.
-
-    Raises:
-        botocore's errors, if it cannot be asked.
-    """
-    wanted = {
-        "instanceType": name,
-        "regionCode": region,
-        "operatingSystem": "Linux",
-        "preInstalledSw": "NA",
-        "tenancy": "Shared",
-        "capacitystatus": "Used",
-    }
-    filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in wanted.items()]
-    answer = pricing.get_products(ServiceCode="AmazonEC2", Filters=filters)
-    prices = {
-        float(dimension["pricePerUnit"]["USD"])
-        for product in answer["PriceList"]
-        for term in json.loads(product)["terms"].get("OnDemand", {}).values()
-        for dimension in term["priceDimensions"].values()
-        if dimension["unit"] == "Hrs"
-    } - {0.0}
-    return max(prices, default=None)
 
 
 def disk_usd_hour(gigabytes: float) -> float:

@@ -7,15 +7,13 @@ is asked of AWS each time, by the stack's name, "catdog-" and the machine's.
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import time
 import webbrowser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from catdog import CatDogError
-from catdog.cloud import cloudformation, ssh_keys, tunnel
+from catdog.cloud import Unreachable, cloudformation, copying, door, ssh_keys, tunnel
 from catdog.cloud.account import Account, Say, explained, find_stack, named, stack_name
 from catdog.cloud.cloudformation import TEMPLATE as TEMPLATE  # chapter 18 shows it
 from catdog.cloud.instances import NAME
@@ -39,7 +37,7 @@ def up(plan: Plan, say: Say = print) -> str:
     """
     account = Account(plan.region)
     for zone in plan.zones:
-        say(f"Making {stack_name(plan.name)} in {zone}; about two minutes.")
+        say(f"Making {stack_name(plan.name)} in {zone}; some minutes.")
         try:
             return cloudformation.create(account, plan, zone, say)
         except cloudformation.NoCapacity as error:
@@ -103,9 +101,12 @@ def start(name: str = NAME, region: str | None = None, say: Say = print) -> None
 
 @explained
 def machine(
-    name: str = NAME, region: str | None = None, key: str | Path | None = None
+    name: str = NAME,
+    region: str | None = None,
+    key: str | Path | None = None,
+    say: Say = print,
 ) -> tunnel.Machine:
-    """Say how to reach the running machine by SSH.
+    """Say how to reach the running machine by SSH, once its host keys are known.
 
     With Session Manager, SSH itself goes through it: so that Jupyter's token and the reader's
     files travel encrypted from end to end, and stand in no command's stored output.
@@ -136,7 +137,7 @@ def machine(
         raise CatDogError(f"{stack_name(name)} has no address yet: try again in a minute.")
     known = Path.home() / ".catdog" / "known_hosts"
     known.parent.mkdir(mode=0o700, exist_ok=True)
-    ssh_keys.remember_host_keys(account, found.instance_id, known)
+    ssh_keys.remember_host_keys(account, found.instance_id, known, say)
     return tunnel.Machine(
         host, 22, USER, private, proxy=proxy, alias=found.instance_id, known_hosts=known
     )
@@ -178,23 +179,26 @@ def wait_for_setup(reached: tunnel.Machine, wait: float = 1800, say: Say = print
         CatDogError: it failed, cannot be reached, or is not done within `wait` seconds.
     """
     told, deadline = 0, time.monotonic() + wait
-    booted = time.monotonic() + min(wait, BOOT)
-    silent = False
+    booted, waits = time.monotonic() + min(wait, BOOT), ""
+    # sshd answers before the setup begins: that there are no notes yet is no failure
+    look = ["sh", "-c", f"cat {SETUP_NOTES} 2>/dev/null || true"]
     while True:
         try:
-            steps = reached.run(["cat", "--", SETUP_NOTES]).splitlines()
-        except tunnel.Unreachable:
+            steps = reached.run(look).splitlines()
+            now = "" if steps else "  waiting for its setup to begin"
+        except Unreachable:
             if time.monotonic() > booted or told:
                 raise
-            if not silent:
-                say("  waiting for the machine to answer")
-            steps, silent = [], True
+            steps, now = [], "  waiting for the machine to answer"
+        if now and now != waits:
+            say(now)
+            waits = now
         for step in steps[told:]:
             if step.startswith("failed: "):
                 raise CatDogError(
                     f"the machine could not be set up. The step that failed: {step[8:]}. Its log: "
-                    "/var/log/cloud-init-output.log there. It stops itself in half an hour; "
-                    "delete it with 'catdog aws down'."
+                    "'journalctl -u catdog-setup' there. It stops itself in half an hour; 'catdog "
+                    "aws stop' and 'start' let it try once more, 'catdog aws down' deletes it."
                 )
             if step != "ready" and (told or steps[-1] != "ready"):
                 say(f"  {step}")
@@ -204,6 +208,32 @@ def wait_for_setup(reached: tunnel.Machine, wait: float = 1800, say: Say = print
         if time.monotonic() > deadline:
             raise CatDogError(f"the machine is not set up after {wait / 60:.0f} minutes.")
         time.sleep(cloudformation.POLL)
+
+
+def ready(
+    name: str = NAME,
+    region: str | None = None,
+    key: str | Path | None = None,
+    wait: float = 1800,
+    say: Say = print,
+) -> tunnel.Machine:
+    """Return the machine once it can be reached and is set up; see `machine`.
+
+    Args:
+        key: the private SSH key; None finds in ~/.ssh the one the machine was started with.
+        wait: seconds to wait for a new machine.
+    """
+    reached = machine(name, region, key, say)
+    try:
+        wait_for_setup(reached, wait, say)
+    except Unreachable as error:
+        if reached.proxy:
+            raise
+        raise Unreachable(
+            f"{error} It lets in one address only: if yours has changed, 'catdog aws "
+            f"allow{named(name)}' lets in the present one instead."
+        ) from error
+    return reached
 
 
 @contextlib.contextmanager
@@ -220,33 +250,14 @@ def connect(
     Waits, saying so, until a new machine is set up.
 
     Args:
-        key: the private SSH key; None finds in ~/.ssh the one the machine was started with.
+        key, wait: see `ready`.
         local_port: the port on this computer; None takes a free one.
-        wait: seconds to wait for a new machine.
 
     Raises:
         CatDogError: the machine or its Jupyter cannot be reached.
     """
-    reached = machine(name, region, key)
-    try:
-        wait_for_setup(reached, wait, say)
-    except tunnel.Unreachable as error:
-        if reached.proxy:
-            raise
-        raise tunnel.Unreachable(
-            f"{error} It lets in one address only: if yours has changed, 'catdog aws "
-            f"allow{named(name)}' lets in the present one instead."
-        ) from error
-    with tunnel.tunnel(
-        reached.host,
-        reached.port,
-        reached.user,
-        reached.key,
-        local_port=local_port,
-        proxy=reached.proxy,
-        alias=reached.alias,
-        known_hosts=reached.known_hosts,
-    ) as connection:
+    reached = ready(name, region, key, wait, say)
+    with tunnel.tunnel(reached, local_port=local_port, warn=say) as connection:
         yield connection
 
 
@@ -260,56 +271,55 @@ def stay_connected(
 ) -> None:
     """Open the machine's notebooks in this computer's browser and hold the tunnel until Ctrl-C.
 
-    A tunnel that breaks is opened again, at the same local port.
+    A tunnel that breaks, as when this computer sleeps, is opened again, at the same local port.
 
     Raises:
         CatDogError: the machine cannot be reached, or has stopped.
     """
-    local_port = local_port or tunnel.free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        again = False
-        while True:
-            with connect(name, region, key, local_port, say=say) as connection:
-                if again:
-                    say("Connected again.")
-                else:
-                    page = write_login_page(connection, Path(folder))
-                    say(f"JupyterLab is at {connection.url}/lab, through a tunnel.")
-                    if show_token:
-                        say(f"Its token: {connection.token}")
-                    elif not webbrowser.open(page.as_uri()):
-                        say(f"No browser could be started here: open {page} in one.")
-                    say("Ctrl-C closes the tunnel; the machine and its kernels go on.")
-                while connection.alive():
-                    time.sleep(1)
-            say("The tunnel broke.")
-            again = True
+    port, stood = local_port or tunnel.free_port(), False
+
+    def hold() -> None:
+        nonlocal stood
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(connect(name, region, key, port, say=say))
+            if stood:
+                say("Connected again.")
+            else:
+                address = stack.enter_context(
+                    door.door(f"{connection.url}/lab?token={connection.token}")
+                )
+                say(f"JupyterLab is at {connection.url}/lab, through a tunnel.")
+                if show_token:
+                    say(f"Its token: {connection.token}")
+                elif not webbrowser.open(address):
+                    say(f"No browser could be started here. Open this in one, once: {address}")
+                if found := status(name, region):
+                    say(f"The machine stops {found.stops}; before, it says so here.")
+                say("Ctrl-C closes the tunnel; the machine and its kernels go on.")
+            stood = True
+            while connection.alive():
+                time.sleep(1)
+        raise Unreachable("the tunnel broke.")
+
+    try:
+        hold()
+    except Unreachable:
+        if not stood:
+            raise
+    say("The tunnel broke.")
+    tunnel.patiently(hold, say)
 
 
-def write_login_page(connection: tunnel.Connection, folder: Path) -> Path:
-    """Write a page, for this user's eyes only, that leads a browser in; return its path.
-
-    As Jupyter itself does it: so the token stands in no command line.
-    """
-    page = folder / "open.html"
-    handle = os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(
-            '<!DOCTYPE html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
-            f'<meta http-equiv="refresh" content="0;url={connection.url}/lab?token='
-            f'{connection.token}"><title>Opening JupyterLab</title>Opening JupyterLab…'
-        )
-    return page
-
-
+@explained
 def send(
     files: Sequence[str | Path],
     folder: str = "project/data",
     name: str = NAME,
     region: str | None = None,
     key: str | Path | None = None,
+    say: Say = print,
 ) -> None:
-    """Copy files or folders to the machine, over SSH.
+    """Copy files or folders to the machine, over SSH; see `copying.send`.
 
     Args:
         folder: where to, from the home folder there; made if it is not there.
@@ -320,6 +330,6 @@ def send(
     for path in files:
         if not Path(path).exists():
             raise CatDogError(f"{path} is not there.")
-    reached = machine(name, region, key)
-    reached.run(["mkdir", "-p", "--", folder])
-    reached.send(files, folder)
+    reached = machine(name, region, key, say)
+    paths = [Path(path) for path in files]
+    tunnel.patiently(lambda: copying.send(reached, paths, folder), say)

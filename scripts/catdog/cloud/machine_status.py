@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import botocore.exceptions as errors
 
 from catdog import CatDogError
 from catdog.cloud import cloudformation, instances
-from catdog.cloud.account import Account, explained, find_stack, named, stack_name
+from catdog.cloud.account import TAG, Account, explained, find_stack, named, stack_name
 from catdog.cloud.instances import NAME
 
 
@@ -20,7 +21,8 @@ class Status:
 
     Attributes:
         state: EC2's word: pending, running, stopping, stopped; or the stack's while it is made.
-        since: when it was started last. usd: what that start has cost so far, about.
+        reclaimed: AWS stopped it, a spot machine, and may start it again by itself.
+        since: when it was started last.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Status:
     spot: bool = False
     access: str = ""
     public_ip: str = ""
+    reclaimed: bool = False
     since: datetime.datetime | None = None
     parameters: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -39,6 +42,21 @@ class Status:
         if not self.since or self.state != "running":
             return 0.0
         return (datetime.datetime.now(datetime.UTC) - self.since).total_seconds() / 3600
+
+    @property
+    def last(self) -> datetime.datetime | None:
+        """When the limit of hours stops it, if it runs."""
+        hours = self.parameters.get("MaxHours")
+        if not self.since or self.state != "running" or not hours:
+            return None
+        return self.since + datetime.timedelta(hours=int(hours))
+
+    @property
+    def stops(self) -> str:
+        """When it stops itself, in words, by this computer's clock."""
+        last = f"{self.last.astimezone():%H:%M on %Y-%m-%d}" if self.last else "its limit of hours"
+        idle = self.parameters.get("IdleMinutes")
+        return f"after {idle} minutes without work, at {last} at the latest"
 
     @property
     def usd_hour(self) -> float | None:
@@ -53,6 +71,15 @@ class Status:
         del found["parameters"]
         return {**found, "hours": self.hours, "usd_hour": self.usd_hour}
 
+    @property
+    def line(self) -> str:
+        """The same in one line, with what leads to it."""
+        region = f" --region {self.region}"
+        return (
+            f"{stack_name(self.name)} in {self.region}: {self.state}, {self.instance_type} "
+            f"(catdog aws status{named(self.name)}{region})"
+        )
+
     def __str__(self) -> str:
         which = named(self.name)
         lines = [f"{stack_name(self.name)} in {self.region}: {self.state}"]
@@ -60,23 +87,24 @@ class Status:
             paid = "spot" if self.spot else "on demand"
             lines.append(f"  machine  {self.instance_id}, {self.instance_type}, {paid}")
         if self.state == "running" and self.since:
-            hours = int(self.parameters.get("MaxHours", 0))
-            last = self.since + datetime.timedelta(hours=hours)
             spent = "" if self.usd_hour is None else f", about ${self.hours * self.usd_hour:.2f}"
             if spent and self.spot:
                 spent += " on demand, less on spot"
+            since = f"{self.since.astimezone():%H:%M on %Y-%m-%d}"
             lines += [
-                f"  running  since {self.since:%Y-%m-%d %H:%M} UTC, {self.hours:.1f} hours{spent}",
-                f"  stops    after {self.parameters.get('IdleMinutes')} minutes without work, at "
-                f"{last:%Y-%m-%d %H:%M} UTC at the latest",
+                f"  running  since {since}, {self.hours:.1f} hours{spent}",
+                f"  stops    {self.stops}",
                 f"  next     catdog aws connect{which}; catdog aws stop{which}",
             ]
         elif self.state == "stopped":
             day = 24 * instances.disk_usd_hour(float(self.parameters.get("DiskGiB", 0)))
-            lines += [
-                f"  costs    ${day:.2f} a day for its disk, until it is deleted",
-                f"  next     catdog aws start{which}; catdog aws down{which}",
-            ]
+            lines.append(f"  costs    ${day:.2f} a day for its disk, until it is deleted")
+            if self.reclaimed:
+                lines.append(
+                    "  spot     AWS took it back. It starts it again by itself when it has one "
+                    "free, and bills it;\n           only 'catdog aws down' prevents that"
+                )
+            lines.append(f"  next     catdog aws start{which}; catdog aws down{which}")
         return "\n".join(lines)
 
 
@@ -94,19 +122,50 @@ def status(name: str = NAME, region: str | None = None) -> Status | None:
     found = account.ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [identity]}])[
         "Reservations"
     ]
-    one: dict[str, Any] = found[0]["Instances"][0] if found else {"State": {"Name": "terminated"}}
+    gone = {"State": {"Name": "terminated"}}
+    one = found[0]["Instances"][0] if found else gone
+    return _of(name, account.region, {"InstanceId": identity, **one}, parameters)
+
+
+def _of(name: str, region: str, one: dict[str, Any], parameters: dict[str, str]) -> Status:
     return Status(
         name=name,
-        region=account.region,
+        region=region,
         state=one["State"]["Name"],
-        instance_id=identity,
+        instance_id=one["InstanceId"],
         instance_type=one.get("InstanceType", ""),
-        spot=parameters.get("Spot") == "true",
+        spot=parameters.get("Spot") == "true" or one.get("InstanceLifecycle") == "spot",
         access=parameters.get("Access", ""),
         public_ip=one.get("PublicIpAddress", ""),
+        reclaimed="SpotInstance" in one.get("StateReason", {}).get("Code", ""),
         since=one.get("LaunchTime"),
         parameters=parameters,
     )
+
+
+@explained
+def everywhere() -> list[Status]:
+    """Look for machines of any name in every region that the account uses, by their tag."""
+    account = Account(None, "us-east-1")
+    regions = [one["RegionName"] for one in account.ec2.describe_regions()["Regions"]]
+
+    def look(region: str) -> list[Status]:
+        ec2 = Account(region).ec2
+        found = ec2.describe_instances(Filters=[{"Name": "tag-key", "Values": [TAG]}])
+        return [
+            _of(_name(one), region, one, {})
+            for reservation in found["Reservations"]
+            for one in reservation["Instances"]
+            if one["State"]["Name"] not in ("terminated", "shutting-down")
+        ]
+
+    with ThreadPoolExecutor(8) as pool:
+        return [one for found in pool.map(look, sorted(regions)) for one in found]
+
+
+def _name(one: dict[str, Any]) -> str:
+    tags = {tag["Key"]: tag["Value"] for tag in one["Tags"]}
+    return tags[TAG].removeprefix("catdog-")
 
 
 def whole_machine(name: str, region: str | None, what: str) -> tuple[Account, Status]:

@@ -14,30 +14,25 @@ from pathlib import Path
 import requests
 
 from catdog import CatDogError
-from catdog.cloud import instances, ssh_keys
+from catdog.cloud import catalogue, instances, source, ssh_keys
 from catdog.cloud.account import (
+    FREE_PLAN,
     REFUSALS,
     Account,
     ask_for_quota,
     explained,
     find_stack,
     named,
+    quota_of,
     stack_name,
 )
 from catdog.cloud.instances import IMAGE, NAME
-from catdog.core import paths
 
 WHAT_IS_MY_ADDRESS = "https://checkip.amazonaws.com"
-# Quotas on virtual cores, by family and by way of paying. A new account's is often 0.
-QUOTAS = {
-    ("g", False): "L-DB2E81BA",
-    ("g", True): "L-3819A6DF",
-    ("p", False): "L-417A185B",
-    ("p4", True): "L-7212CCBC",
-    ("p5", True): "L-C4BD4855",
-}
+# AWS asks for at least this version: Systems Manager User Guide, plugin-version-history.
+PLUGIN = (1, 2, 764, 0)
 SSM_PLUGIN = """\
-Session Manager needs two programs on this computer, and {missing} is missing:
+Session Manager needs two programs on this computer, and {missing}:
   - aws, the AWS command line: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html
   - session-manager-plugin:
     https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html
@@ -80,8 +75,9 @@ class Plan:
 
     def parameters(self, zone: str) -> list[dict[str, str]]:
         """Return the template's parameters for one zone."""
-        # One busy core of many is a small part of the whole processor.
-        idle_percent = round(min(5.0, 40 / self.instance.vcpus), 2)
+        # CloudWatch counts in steps of five minutes up to a day, in hours up to a week.
+        minutes = 60 * self.max_hours + 30
+        period = 300 if minutes <= 24 * 60 else 3600
         values = {
             "InstanceType": self.instance.name,
             "Image": self.image,
@@ -95,9 +91,8 @@ class Plan:
             "Commit": self.commit,
             "IdleMinutes": self.idle_minutes,
             "MaxHours": self.max_hours,
-            "AlarmCpuPercent": idle_percent,
-            # half an hour later than the machine's own watch
-            "AlarmPeriods": min(288, -(-(self.idle_minutes + 30) // 5)),
+            "AlarmPeriod": period,
+            "AlarmPeriods": min(604_800 // period, -(-minutes * 60 // period)),
         }
         return [{"ParameterKey": k, "ParameterValue": str(v)} for k, v in values.items()]
 
@@ -110,6 +105,12 @@ class Plan:
             else f"SSH, open to {self.address} only"
         )
         paid = "spot, which AWS may take back at any time" if self.spot else "on demand"
+        back = (
+            "\n  when AWS has taken it back, it starts it again by itself, and bills it: see "
+            "'catdog aws status'"
+            if self.spot
+            else ""
+        )
         disk = instances.disk_usd_hour(self.disk)
         return f"""\
 To be started, as {stack_name(self.name)}:
@@ -127,55 +128,7 @@ ${instances.ADDRESS_USD_HOUR:.3f} its address
 When it stops itself:
   after {self.idle_minutes} minutes without work, and {self.max_hours} hours after each start in \
 any case,
-  so that a start costs ${self.hourly * self.max_hours:.2f} at most"""
-
-
-def project_source(
-    repository: str | None = None, commit: str | None = None
-) -> tuple[str, str, list[str]]:
-    """Return the project's https address and commit for the machine to clone, and any warnings.
-
-    Raises:
-        CatDogError: there is none, or the commit has not been pushed there.
-    """
-    warnings: list[str] = []
-    if not repository:
-        repository = _git("remote", "get-url", "origin")
-        if not repository:
-            raise CatDogError(
-                "this folder was not cloned from anywhere, and the machine needs an address to "
-                "clone the project from: name one with --repository https://… --commit …"
-            )
-    address = re.sub(r"^(ssh://)?git@([^:/]+)[:/]", r"https://\2/", repository)
-    address = re.sub(r"^https://[^/@]*@", "https://", address)  # a password is not for others
-    if not re.fullmatch(r"https://[A-Za-z0-9._~/-]+", address):
-        raise CatDogError(
-            f"the machine cannot clone from {address!r}: it takes an https:// address that asks "
-            "for no password. Name one with --repository."
-        )
-    if commit:
-        full = _git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") or commit
-        if not re.fullmatch(r"[0-9a-f]{40}", full):
-            raise CatDogError(f"{commit!r} is not a commit here: name it by its 40 digits.")
-        return address, full, warnings
-    head = _git("rev-parse", "HEAD")
-    if not head:
-        raise CatDogError("this folder has no commit: name one with --commit.")
-    if not _git("branch", "-r", "--contains", head):
-        raise CatDogError(
-            f"this commit ({head[:10]}) has not been pushed, and so the machine could not fetch "
-            "it. Run 'git push' first, or name one that has with --commit."
-        )
-    if _git("status", "--porcelain", "--untracked-files=no"):
-        warnings.append("what you changed here since your last commit will not be on the machine.")
-    return address, head, warnings
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(paths.ROOT), *words], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""
+  so that a start costs ${self.hourly * self.max_hours:.2f} at most{back}"""
 
 
 def own_address() -> str:
@@ -226,21 +179,21 @@ def plan(
     Raises:
         CatDogError: something stands in the way; the message says what to do.
     """
-    one = instances.find(instance_type or instances.DEFAULT)
+    wanted = instance_type or instances.DEFAULT
+    if wanted in instances.TYPES:
+        instances.find(wanted)  # says at once why it will not do
     _check_limits(disk, idle_minutes, max_hours)
-    stack = stack_name(name)
+    stack_name(name)  # is it one?
     public = ssh_keys.public_key(key)
-    if access == "ssm":
-        need_session_manager()
-    else:
-        address = one_address(address) if address else own_address()
-    address = address if access == "ssh" else None
-    source, revision, warnings = project_source(repository, commit)
+    address = _let_in(access, address)
+    where, revision, warnings = source.project(repository, commit)
     account = Account(region)
     account.client("sts").get_caller_identity()  # are the credentials good?
-    _nothing_there(account, name, stack)
+    one = catalogue.find(account, wanted)
+    _nothing_there(account, name, stack_name(name))
     _check_image(account, image)
     zones = _zones(account, one, zone)
+    _check_plan(account)
     _check_quota(account, one, spot)
     price, price_of, zones = _price(account, one, spot, zones)
     made = Plan(
@@ -255,13 +208,21 @@ def plan(
         spot=spot,
         disk=disk,
         public_key=public,
-        repository=source,
+        repository=where,
         commit=revision,
         idle_minutes=idle_minutes,
         max_hours=max_hours,
         image=image,
     )
     return made, warnings
+
+
+def _let_in(access: str, address: str | None) -> str | None:
+    """Return who is let in with ssh; nobody is, through Session Manager, which has to be here."""
+    if access == "ssh":
+        return one_address(address) if address else own_address()
+    need_session_manager()
+    return None
 
 
 def _check_limits(disk: int, idle_minutes: int, max_hours: int) -> None:
@@ -317,20 +278,29 @@ def _zones(account: Account, one: instances.Instance, zone: str | None) -> list[
     return [zone] if zone else zones
 
 
+def _check_plan(account: Account) -> None:
+    """Make sure that a new account is not on the Free plan, as far as AWS tells this user."""
+    with contextlib.suppress(*REFUSALS):
+        state = account.client("freetier", "us-east-1").get_account_plan_state()
+        if state.get("accountPlanType") == "FREE":
+            raise CatDogError(FREE_PLAN)
+
+
 def _check_quota(account: Account, one: instances.Instance, spot: bool) -> None:
-    family = one.family
-    code = QUOTAS.get((family[0], spot)) or QUOTAS.get((family[:2], spot))
+    quota = quota_of(one.family, spot)
+    if not quota:
+        return
     try:
-        quota = account.client("service-quotas").get_service_quota(
-            ServiceCode="ec2", QuotaCode=code
+        allowed = account.client("service-quotas").get_service_quota(
+            ServiceCode="ec2", QuotaCode=quota[0]
         )["Quota"]["Value"]
     except REFUSALS:
         return  # not every user may ask; AWS says so itself when the machine starts
-    if quota < one.vcpus:
+    if allowed < one.vcpus:
         raise CatDogError(
-            f"your account may use {quota:.0f} virtual cores of such machines in "
+            f"your account may use {allowed:.0f} virtual cores of such machines in "
             f"{account.region}, and a {one.name} has {one.vcpus} (a new account's quota is often "
-            f"0). {ask_for_quota(code)} It is free, and takes hours to days."
+            f"0). {ask_for_quota(one.family, spot, one.vcpus)} It is free, and takes hours to days."
         )
 
 
@@ -352,13 +322,9 @@ def _price(
         if now:
             cheap = sorted(zones, key=lambda z: now.get(z, float("inf")))
             return now[cheap[0]], f"AWS's spot price in {cheap[0]}, {today}; it moves", cheap
-    with contextlib.suppress(*REFUSALS, KeyError, ValueError):
-        asked = instances.current_price(
-            account.client("pricing", "us-east-1"), one.name, account.region
-        )
-        if asked:
-            text = f"AWS's price list for {account.region}, asked {today}"
-            return asked, text + ("; spot is usually less" if spot else ""), zones
+    if asked := catalogue.price(account, one.name):
+        text = f"AWS's price list for {account.region}, asked {today}"
+        return asked, text + ("; spot is usually less" if spot else ""), zones
     text = f"AWS's price list for us-east-1 of {instances.PRICES_OF} (today's could not be asked)"
     if account.region != "us-east-1":
         text += f"; {account.region} differs"
@@ -366,11 +332,18 @@ def _price(
 
 
 def need_session_manager() -> None:
-    """Make sure that the programs Session Manager takes are on this computer.
+    """Make sure that the programs Session Manager takes are on this computer, and new enough.
 
     Raises:
-        CatDogError: one is missing.
+        CatDogError: one is missing or too old.
     """
     for program in ("aws", "session-manager-plugin"):
         if not shutil.which(program):
-            raise CatDogError(SSM_PLUGIN.format(missing=program))
+            raise CatDogError(SSM_PLUGIN.format(missing=f"{program} is missing"))
+    done = subprocess.run(["session-manager-plugin", "--version"], capture_output=True, text=True)
+    version = re.search(r"\d+(\.\d+){3}", done.stdout)
+    if version and tuple(map(int, version[0].split("."))) < PLUGIN:
+        old = (
+            f"its plugin is of version {version[0]}, and AWS asks for {'.'.join(map(str, PLUGIN))}"
+        )
+        raise CatDogError(SSM_PLUGIN.format(missing=old))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 from catdog import CatDogError
-from catdog.cloud.account import REFUSALS, Account
+from catdog.cloud.account import Account, Say
+
+CONSOLE = 900  # seconds that AWS may take to show what a machine wrote to its console
+POLL = 5.0  # seconds between two looks
 
 
 def public_key(key: str | Path | None = None) -> str:
@@ -55,19 +59,34 @@ def private_key_of(public: str) -> Path:
     )
 
 
-def remember_host_keys(account: Account, identity: str, known: Path) -> None:
+def remember_host_keys(
+    account: Account, identity: str, known: Path, say: Say = print, wait: float = CONSOLE
+) -> None:
     """Take the machine's host keys from its console, which AWS vouches for, before the first SSH.
 
-    Until the console shows them, a first connection believes what it is shown.
+    The machine writes them there at every start; AWS shows them some minutes later.
+
+    Raises:
+        CatDogError: they are not shown within `wait` seconds. Then nobody is believed.
     """
     if known.exists() and f"{identity} " in known.read_text("utf-8"):
         return
-    try:
+    deadline, told = time.monotonic() + wait, False
+    while True:
         said = account.ec2.get_console_output(InstanceId=identity, Latest=True).get("Output", "")
-    except REFUSALS:
-        return
-    block = re.search(r"BEGIN SSH HOST KEY KEYS-----(.*?)-----END SSH HOST KEY", said, re.S)
-    keys = re.findall(r"\b((?:ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/=]+)", block[1] if block else "")
-    if keys:
-        with open(known, "a", encoding="utf-8") as stream:
-            stream.writelines(f"{identity} {key}\n" for key in keys)
+        blocks = re.findall(r"BEGIN SSH HOST KEY KEYS-----(.*?)-----END SSH HOST KEY", said, re.S)
+        found = r"\b((?:ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/=]+)"
+        if blocks and (keys := re.findall(found, blocks[-1])):
+            with open(known, "a", encoding="utf-8") as stream:
+                stream.writelines(f"{identity} {key}\n" for key in keys)
+            return
+        if time.monotonic() > deadline:
+            raise CatDogError(
+                f"AWS shows no host keys in the console of {identity} yet, by which the machine "
+                "is known to be yours, so nothing was sent. Try again in some minutes; or "
+                "'catdog aws stop' and 'start': it shows them anew at each start."
+            )
+        if not told:
+            say("  waiting for the machine's host keys in its console")
+            told = True
+        time.sleep(POLL)

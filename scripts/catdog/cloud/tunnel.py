@@ -12,21 +12,24 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, TypeVar
 
 import requests
 
 from catdog import CatDogError
+from catdog.cloud import Unreachable
 
 TOKEN_FILE = ".catdog/token"
-
-
-class Unreachable(CatDogError):
-    """The machine does not answer: it may be starting, stopped, or the line may be down."""
+WARNINGS = "/run/catdog/warnings"  # on the machine: where its watch says that it will stop
+PATIENCE = 600  # seconds to go on trying when a connection has broken
+T = TypeVar("T")
 
 
 OPTIONS = {
@@ -38,7 +41,7 @@ OPTIONS = {
     "ForwardX11": "no",
     "ServerAliveInterval": "15",  # notice within a minute that the line is dead
     "ServerAliveCountMax": "3",
-    "StrictHostKeyChecking": "accept-new",
+    "StrictHostKeyChecking": "yes",  # who shows another key than the known one gets nothing
 }
 
 
@@ -51,7 +54,7 @@ class Machine:
         key: the private key's file; None leaves the choice to ssh and its agent.
         proxy: a command that carries the connection instead of a direct one (ProxyCommand).
         alias: the name under which the machine's host key is remembered; None takes host.
-        known_hosts: the file in which it is remembered; None takes ssh's own.
+        known_hosts: the file that holds it; None takes ssh's own.
     """
 
     host: str
@@ -63,7 +66,7 @@ class Machine:
     known_hosts: str | Path | None = None
 
     def command(self, program: str = "ssh") -> list[str]:
-        """Return ssh's (or scp's) command line up to the options, without the destination."""
+        """Return ssh's (or sftp's) command line up to the options, without the destination."""
         options = dict(OPTIONS)
         if self.key:
             options["IdentitiesOnly"] = "yes"
@@ -74,7 +77,7 @@ class Machine:
         if self.known_hosts:
             # ssh splits this option at spaces, hence the quotes
             options["UserKnownHostsFile"] = f'"{self.known_hosts}"'
-        line = [program, "-P" if program == "scp" else "-p", str(self.port)]
+        line = [program, "-P" if program == "sftp" else "-p", str(self.port)]
         if self.key:
             line += ["-i", str(Path(self.key).expanduser())]
         for name, value in options.items():
@@ -85,14 +88,14 @@ class Machine:
     def destination(self) -> str:
         return f"{self.user}@{self.host}"
 
-    def run(self, command: Sequence[str], timeout: float = 60) -> str:
-        """Run a command there and return what it printed.
+    def run(self, command: Sequence[str], timeout: float = 60, script: str = "") -> str:
+        """Run a command there, which reads `script`, and return what it printed.
 
         Raises:
             CatDogError: the machine cannot be reached, or the command fails.
         """
         line = [*self.command(), "-T", self.destination, shlex.join(command)]
-        done = _run(line, timeout)
+        done = _run(line, timeout, script)
         if done.returncode == 255:
             raise self.error(done.stderr)
         if done.returncode:
@@ -100,22 +103,24 @@ class Machine:
             raise CatDogError(f"on {self.host}, '{shlex.join(command)}' failed: {said}")
         return done.stdout
 
-    def send(self, paths: Sequence[str | Path], folder: str, timeout: float | None = None) -> None:
-        """Copy files or folders into a folder of that machine, with scp.
+    def copy(self, commands: Sequence[str], folder: Path) -> bool:
+        """Have sftp do its commands, in a folder of this computer; whether it could do all.
 
         Raises:
-            CatDogError: a path is missing, or the copy fails.
+            CatDogError: the machine cannot be reached, or the connection broke.
         """
-        for path in paths:
-            if not Path(path).exists():
-                raise CatDogError(f"{path} is not there.")
-        sources = [str(Path(path).resolve()) for path in paths]
-        line = [*self.command("scp"), "-r", "--", *sources, f"{self.destination}:{folder}"]
-        if code := _run(line, timeout, capture=False).returncode:
-            raise CatDogError(
-                f"the copy to {self.host} broke off (scp returned {code}). What has arrived is "
-                "incomplete: run again."
-            )
+        shown = ["progress"] if sys.stdout.isatty() else []  # how far a file is
+        batch = "".join(f"@{command}\n" for command in (*shown, *commands))
+        line = [*self.command("sftp"), "-b", "-", self.destination]
+        _need("sftp")
+        with tempfile.TemporaryFile("w+") as said:
+            done = subprocess.run(line, input=batch, stderr=said, text=True, cwd=folder)
+            said.seek(0)
+            stderr = said.read()
+        # sftp returns 255 where ssh could not connect, 1 for all else
+        if done.returncode == 255 or "onnection " in stderr:
+            raise self.error(stderr)
+        return done.returncode == 0
 
     def error(self, stderr: str) -> CatDogError:
         """Turn what ssh said into an error that says what happened and what to do."""
@@ -124,7 +129,7 @@ class Machine:
         where = f"{self.destination}, port {self.port}"
         if "IDENTIFICATION HAS CHANGED" in stderr or "Host key verification failed" in stderr:
             return CatDogError(
-                f"{where} shows another host key than the one remembered, so nothing was sent. "
+                f"{where} shows another host key than the one known, so nothing was sent. "
                 f"If it was set up anew, forget the old key: ssh-keygen -R "
                 f"{self.alias or self.host}"
                 + (f" -f {self.known_hosts}" if self.known_hosts else "")
@@ -144,16 +149,35 @@ class Machine:
         )
 
 
-def _run(line: list[str], timeout: float | None, capture: bool = True):
+def patiently(step: Callable[[], T], say: Callable[[str], object], patience: float = PATIENCE) -> T:
+    """Return step(); while the machine cannot be reached, as after sleep, do it again.
+
+    Args:
+        patience: seconds to go on trying, from when the connection broke.
+
+    Raises:
+        Unreachable: the connection did not come back.
+    """
+    pause, broke = 1.0, None
+    while True:
+        began = time.monotonic()
+        try:
+            return step()
+        except Unreachable as error:
+            now = time.monotonic()
+            if broke is None or now - began > 60:  # it had come back meanwhile
+                pause, broke = 1.0, now
+                say(f"The connection broke. Trying again for {patience / 60:.0f} minutes …")
+            if now - broke + pause > patience:
+                raise Unreachable(f"{error} The connection did not come back.") from error
+            time.sleep(pause)
+            pause = min(2 * pause, 30)
+
+
+def _run(line: list[str], timeout: float, script: str):
     _need(line[0])
     try:
-        return subprocess.run(
-            line,
-            stdin=subprocess.DEVNULL,
-            capture_output=capture,
-            text=True,
-            timeout=timeout,
-        )
+        return subprocess.run(line, input=script, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         raise CatDogError(f"{line[0]} did not come back within {timeout:.0f} s.") from None
 
@@ -208,32 +232,28 @@ class Connection:
 
 @contextlib.contextmanager
 def tunnel(
-    host: str,
-    port: int = 22,
-    user: str = "ubuntu",
-    key: str | Path | None = None,
+    machine: Machine,
     remote_port: int = 8888,
     token_file: str = TOKEN_FILE,
     local_port: int | None = None,
     wait: float = 60,
-    **more,
+    warn: Callable[[str], object] | None = None,
 ) -> Iterator[Connection]:
     """Open a tunnel to Jupyter on a machine's loopback, and close it at the end.
 
     Args:
-        host, port, user, key: see `Machine`, as are `more`: proxy, alias, known_hosts.
         remote_port: where Jupyter listens on the machine's 127.0.0.1.
         token_file: Jupyter's token on the machine, relative to the user's home.
         local_port: the port on this computer; None takes a free one.
         wait: seconds to wait for Jupyter to answer once the tunnel stands.
+        warn: is told what the machine's watch says, that it will stop, as soon as it does.
 
     Raises:
         CatDogError: the machine, the token or Jupyter cannot be reached, or Jupyter refuses the
             token. What is printed or raised never holds the token.
     """
-    machine = Machine(host, port, user, key, **more)
     token = read_token(machine, token_file)
-    with forward(machine, remote_port, local_port) as (process, local):
+    with forward(machine, remote_port, local_port, warn=warn) as (process, local):
         connection = Connection(f"http://127.0.0.1:{local}", token, machine, process)
         wait_for_jupyter(connection, wait)
         yield connection
@@ -253,11 +273,15 @@ def read_token(machine: Machine, token_file: str = TOKEN_FILE) -> str:
 
 @contextlib.contextmanager
 def forward(
-    machine: Machine, remote_port: int, local_port: int | None = None, wait: float = 60
+    machine: Machine,
+    remote_port: int,
+    local_port: int | None = None,
+    wait: float = 60,
+    warn: Callable[[str], object] | None = None,
 ) -> Iterator[tuple[subprocess.Popen, int]]:
     """Forward a port of this computer's loopback to one of the machine's, until the end.
 
-    Yields the ssh process and the local port.
+    Yields the ssh process and the local port. The same ssh reads the machine's warnings.
     """
     _need("ssh")
     local = local_port or free_port()
@@ -265,18 +289,21 @@ def forward(
         raise CatDogError(f"port {local} of this computer is taken: name another.")
     line = [
         *machine.command(),
-        *("-o", "ExitOnForwardFailure=yes", "-T", "-N"),
+        *("-o", "ExitOnForwardFailure=yes", "-T"),
         *("-L", f"127.0.0.1:{local}:127.0.0.1:{remote_port}", machine.destination),
+        f"exec tail -q -n 0 -F {WARNINGS} 2>/dev/null",
     ]
     with tempfile.TemporaryFile("w+") as said:
         # a session of its own: Ctrl-C ends the work above, which then closes the tunnel
         process = subprocess.Popen(
             line,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=said,
+            text=True,
             start_new_session=os.name == "posix",
         )
+        threading.Thread(target=_pass_on, args=(process.stdout, warn), daemon=True).start()
         try:
             deadline = time.monotonic() + wait
             while not _listens(local):
@@ -294,6 +321,13 @@ def forward(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _pass_on(lines: IO[str], warn: Callable[[str], object] | None) -> None:
+    with lines:
+        for line in lines:
+            if warn:
+                warn(line.strip())
 
 
 def _listens(port: int) -> bool:
