@@ -268,6 +268,12 @@ def test_typing_is_seen_on_a_real_terminal_and_printing_is_not(monkeypatch):
         os.close(slave)
 
 
+def _still(machine):
+    before = machine.copied()
+    time.sleep(1)
+    return machine.copied() == before
+
+
 def test_files_that_arrive_are_seen(host):
     """By the program that sshd starts for sftp; an open but idle SSH session is no use."""
     machine = idle_stop.Machine()
@@ -277,8 +283,8 @@ def test_files_that_arrive_are_seen(host):
     line = [*host.machine.command("sftp"), "-b", "-", host.machine.destination]
     with subprocess.Popen(line, stdin=subprocess.PIPE, text=True) as sftp:
         wait_until(lambda: machine.copied() > before, 60, "sftp's start")
+        wait_until(lambda: _still(machine), 60, "rest after the start")  # open, nothing is copied
         before = machine.copied()
-        assert machine.copied() == before  # open, but nothing is copied
         sftp.stdin.write(f'put "{SCRIPT}" "arrived"\n')
         sftp.stdin.flush()
         wait_until(lambda: machine.copied() > before + SCRIPT.stat().st_size, 60, "the copy")

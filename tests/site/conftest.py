@@ -72,6 +72,9 @@ def chrome(tmp_path_factory):
     started.quit()
 
 
+# a network is still to be fetched when its figure is there
+FILLED = """return arguments[0].querySelector(arguments[0].dataset.live == "inside-network"
+  ? ".live-grid button" : ".live")"""
 # how high a live figure is, and how high its place was before it came
 ROOM = """return [arguments[0].querySelector(".live").offsetHeight,
   parseFloat(getComputedStyle(arguments[0]).minHeight)]"""
@@ -109,6 +112,9 @@ def visits(address, html, pages, chrome):
 def visit(browser, address, html, page):
     resize(browser, 320)
     browser.get(f"{address}/{page}")
+    # a busy machine's browser may still have the page before
+    there = "return location.href === arguments[0] && document.readyState === 'complete'"
+    wait(browser, there, f"{address}/{page}")
     seen = {"requests": [], "wide": {}, "room": []}
     for entry in browser.get_log("performance"):
         message = json.loads(entry["message"])["message"]
@@ -127,13 +133,9 @@ def visit(browser, address, html, page):
         seen["wide"][width] = wide
     for figure in browser.find_elements("css selector", "[data-live]"):
         show(browser, figure)
-        name = figure.get_attribute("data-live")
-        # that one computes first
-        filled = ".live-grid button" if name == "inside-network" else ".live"
-        there = "return arguments[0].querySelector(arguments[1])"
-        wait(browser, there, figure, filled, seconds=120)
+        wait(browser, FILLED, figure, seconds=120)
         for width in (320, 768):
             resize(browser, width)
             room = browser.execute_script(ROOM, figure)
-            seen["room"].append([name, width, *room])
+            seen["room"].append([figure.get_attribute("data-live"), width, *room])
     return seen

@@ -221,7 +221,7 @@ def test_offline_copy_is_read_from_its_files(browser, html):
     browser.get((html / CHAPTER).as_uri())
     for picture in browser.find_elements(By.CSS_SELECTOR, "article img"):
         browser.execute_script("arguments[0].loading = 'eager'", picture)
-    wait(browser, f"{PICTURES}.every(Boolean)")
+    wait(browser, f"{PICTURES}.every(Boolean)", seconds=200)
     fonts = "return document.fonts.ready.then(() => document.fonts.check('12px KaTeX_Main'))"
     assert browser.execute_script(fonts)
     following = browser.find_element(By.CSS_SELECTOR, "a.next-page")
