@@ -16,6 +16,7 @@ def start(profile):
         pytest.skip("chromium and chromedriver are not installed")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.support.ui import WebDriverWait
 
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
@@ -28,6 +29,17 @@ def start(profile):
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=Service(driver))
+
+    class Browser(webdriver.Chrome):
+        def get(self, url):
+            """Open a page, and wait until it is there: a busy browser may return with the last."""
+            same = self.current_url.split("#")[0] == url.split("#")[0]
+            self.execute_script("window.before = true")
+            super().get(url)
+            gone = "return !window.before && document.readyState === 'complete'"
+            if not same or "#" not in url:
+                WebDriverWait(self, 120).until(lambda _: self.execute_script(gone))
+
+    found = Browser(options=options, service=Service(driver))
     found.set_page_load_timeout(120)
     return found

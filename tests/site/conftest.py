@@ -112,9 +112,6 @@ def visits(address, html, pages, chrome):
 def visit(browser, address, html, page):
     resize(browser, 320)
     browser.get(f"{address}/{page}")
-    # a busy machine's browser may still have the page before
-    there = "return location.href === arguments[0] && document.readyState === 'complete'"
-    wait(browser, there, f"{address}/{page}")
     seen = {"requests": [], "wide": {}, "room": []}
     for entry in browser.get_log("performance"):
         message = json.loads(entry["message"])["message"]
