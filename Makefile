@@ -98,6 +98,7 @@ lock: install-dev
 	$(LOCK) --extra cpu -o requirements/cpu.txt
 	$(LOCK) --extra gpu -o requirements/gpu.txt
 	$(LOCK) --extra cpu --extra dev -o requirements/dev.txt
+	$(LOCK) --extra cpu --extra jax -c requirements/dev.txt -o requirements/jax.txt
 	$(COMPILE) --group serve -c requirements/cpu.txt -o requirements/serve.txt
 
 clean:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 
 import keras
@@ -35,11 +36,9 @@ def describe() -> dict:
         backend, its version, devices, GPU models, the NVIDIA driver's version, and the CUDA version
         and GPU generations that TensorFlow was built for; None where there is no such thing.
     """
-    import tensorflow as tf
-
     backend = keras.backend.backend()
-    module = {"tensorflow": tf}.get(backend) or __import__(backend)
-    built = tf.sysconfig.get_build_info()
+    module = import_module(backend)
+    built = module.sysconfig.get_build_info() if backend == "tensorflow" else {}
     return {
         "backend": backend,
         "version": module.__version__,

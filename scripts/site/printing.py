@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 # A link to another page leads to the site, or nowhere: never to a file of this machine.
@@ -33,11 +34,18 @@ PAPER = {  # A4, in inches
 }
 
 
+def is_at(address: str, browser) -> bool:
+    """Whether a page has come: on a busy machine the browser may still have the one before."""
+    now = browser.execute_script("return [location.href, document.readyState]")
+    return now == [address, "complete"]
+
+
 def write(html: Path, folder: Path, only: str = "") -> None:
     """Print the chapters, or those whose names contain `only`, of a built site into a folder."""
     root, site = f"{html.resolve().as_uri()}/", os.environ.get("SITE_URL", "")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.support.ui import WebDriverWait
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
@@ -55,6 +63,7 @@ def write(html: Path, folder: Path, only: str = "") -> None:
             if only not in page.name:
                 continue
             browser.get(page.as_uri())
+            WebDriverWait(browser, 120).until(partial(is_at, page.as_uri()))
             if error := browser.execute_async_script(READY, root, site):
                 raise SystemExit(f"{page.name} cannot be printed: {error}")
             printed = browser.execute_cdp_cmd("Page.printToPDF", PAPER)

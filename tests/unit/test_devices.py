@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from catdog import CatDogError
-from catdog.core import distribution
+from catdog.core import distribution, paths
 from catdog.data import batching
 from catdog.models import networks
-from catdog.training import config, loop, recipes
+from catdog.training import loop, recipes
 
 HERE = Path(__file__).parent
 
@@ -49,16 +49,29 @@ def test_several_devices_give_the_loss_curve_and_the_weights_of_one(backend, num
     assert found["resumed"] == 0 and found["resumed on one"] < 1e-4
 
 
-def test_chapter_9_runs_on_jax():
-    config.scale("sample")  # drawn here, for a script without a main module cannot start processes
-    assert outside("jax", "chapter_on_jax.py")["backend"] == "jax"
+def test_tensorflow_is_not_imported_on_jax_before_batches_are_made():
+    modules = sorted(
+        ".".join(file.relative_to(paths.ROOT / "scripts").with_suffix("").parts)
+        for folder in ("catdog", "benchmarks")
+        for file in (paths.ROOT / "scripts" / folder).rglob("[a-z]*.py")
+    )
+    code = f"import importlib, sys\nfor name in {modules}: importlib.import_module(name)\n"
+    code += "assert 'tensorflow' not in sys.modules"
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
 
 
-@pytest.mark.parametrize("n, size", [(1, 5), (2, 5), (4, 7), (8, 3), (3, 6)])
-def test_an_odd_batch_is_filled_and_its_mean_kept(n, size):
+@pytest.mark.parametrize("n, processes, size", [(2, 1, 5), (4, 2, 7), (8, 4, 3), (3, 3, 6)])
+def test_an_odd_batch_is_filled_and_its_mean_kept(n, processes, size):
+    shares = [distribution.Share(n, processes, i) for i in range(processes)]
     x = np.random.default_rng(0).integers(0, 255, (size, 4, 4, 3), dtype=np.uint8)
-    batches = batching.validation_batches(x, np.arange(size) % 2, 64)
-    ((filled, labels, weights),) = distribution.pad_batches(batches, n).as_numpy_iterator()
+    made = [
+        batch
+        for share in shares
+        for batch in batching.validation_batches(x, np.arange(size) % 2, share=share)
+    ]
+    filled, labels, weights = (np.concatenate(parts) for parts in zip(*made, strict=True))
     assert len(filled) == len(labels) == len(weights) and len(filled) % n == 0
     assert len(filled) - size < n
     assert np.array_equal(filled[:size], x) and (weights[size:] == 0).all()

@@ -41,23 +41,22 @@ def test_nothing_is_computed_twice(folder, tmp_path, monkeypatch):
     features.extract(folder, "train", root=tmp_path / "f", **HOW)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_a_change_is_noticed(folder, tmp_path):
+    how = {"split": "train", **HOW}
+    seen = set(features.extract(folder, root=tmp_path / "f", **how).shards)
+    changes = (
         {"size": 96},
         {"split": "validation"},
         {"preprocess": 1 / 255},
         {"flip": True},
         {"nearest": True},
         {"layer": "block2_project"},
-    ],
-)
-def test_a_change_is_noticed(folder, tmp_path, change):
-    how = {"split": "train", **HOW}
-    a = features.extract(folder, root=tmp_path / "f", **how)
-    b = features.extract(folder, root=tmp_path / "f", **{**how, **change})
-    assert not set(a.shards) & set(b.shards)
-    assert len(list((tmp_path / "f").iterdir())) == 2
+    )
+    for n, change in enumerate(changes, 2):
+        found = features.extract(folder, root=tmp_path / "f", **{**how, **change}).shards
+        assert found and not seen & set(found), change
+        assert len(list((tmp_path / "f").iterdir())) == n, change
+        seen |= set(found)
 
 
 def test_the_cache_of_before_stays_valid(folder, tmp_path, monkeypatch):

@@ -110,7 +110,7 @@ def test_errors_and_a_mirrored_kernel(exam_key, tmp_path):
     assert "SyntaxError" in grade.remarks[0] and "NameError" in grade.remarks[1]
 
 
-def test_endless_loops_cost_their_own_points(exam_key, tmp_path):
+def test_endless_loops_and_sleep_cost_their_own_points(exam_key, tmp_path, monkeypatch):
     stubborn = """
 def f(x, dout):
     while x.ndim == 4:
@@ -119,10 +119,11 @@ def f(x, dout):
         except BaseException: pass
     return dout * (x > 0)
 answers['14'] = f"""
-    changed = {"4": "while True: pass", "14": stubborn}
+    changed = {"4": "while True: pass", "6": "import time\ntime.sleep(1000)", "14": stubborn}
+    monkeypatch.setattr(grading, "WAIT", 4)
     grade = graded(tmp_path, exam_key, changed.items(), seconds=3)
-    assert lost(exam_key, grade) == {"4": 2, "14": 1}
-    assert grade.remarks == ["code cell 5: KeyboardInterrupt: "]
+    assert lost(exam_key, grade) == {"4": 2, "6": 3, "14": 1}
+    assert grade.remarks == [f"code cell {n}: KeyboardInterrupt: " for n in (5, 7)]
 
 
 def test_what_ends_its_kernel_or_fills_the_memory_costs_its_own_points(exam_key, tmp_path):

@@ -40,13 +40,13 @@ def with_scans(n):
 def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded():
     assert with_scans(10) == saved(CAT, quality=80, progressive=True)
     assert imaging.pixels_of(with_scans(100), 300).shape == CAT.shape
-    begun = time.perf_counter()
+    begun = time.process_time()
     for check in (sources.check_photo, imaging.decode, imaging.opened):
         with pytest.raises(imaging.TooLarge, match="has more than 100 scans"):
             check(with_scans(5000))
     with pytest.raises(imaging.TooLarge, match="^this file has more than 100 scans: save it"):
         prediction.read_photo(with_scans(101), 64)
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize("kind", [0xE1, 0xE5, 0xFE])
@@ -84,17 +84,19 @@ def test_a_jpeg_of_endless_segments_or_filling_is_refused_at_once():
     )
 
 
-def test_counting_scans_takes_20_ms_for_20_mb():
+def test_counting_scans_costs_little_more_than_a_checksum_of_the_file():
     noise = np.random.default_rng(1).integers(0, 256, (4200, 5000, 3), dtype=np.uint8)
     blob = saved(noise, quality=90)
     assert len(blob) > 16 * 2**20
 
-    def seconds():
+    def seconds(look):
         begun = time.perf_counter()
-        assert imaging._decodes_in_turn(blob)
+        assert look(blob)
         return time.perf_counter() - begun
 
-    assert min(seconds() for _ in range(5)) < 0.02 * len(blob) / (20 * 2**20) * 2
+    pairs = [(seconds(imaging._decodes_in_turn), seconds(zlib.crc32)) for _ in range(8)]
+    ours, checksum = map(min, zip(*pairs, strict=True))
+    assert ours < 3 * checksum  # 18 ms and 16 ms for 19 MB
 
 
 def in_separate_scans(blob):

@@ -19,8 +19,7 @@ LONG = {
     "catdog/book/execute.py: run": 87,
     "catdog/inference/serve.py: app": 71,
     "catdog/models/features.py: extract": 91,
-    "catdog/training/loop.py: train": 108,
-    "catdog/training/reference_runs.py: run": 61,
+    "catdog/training/loop.py: train": 100,
     "catdog/training/transfer_runs.py: frozen": 68,
     "catdog/training/transfer_runs.py: study": 66,
 }

@@ -31,7 +31,8 @@ from catdog import CatDogError
 from catdog.book.kernels import Kernels, Notebook, Stalled
 from catdog.core import files, handouts
 
-CELL = 10.0  # seconds that a cell may take
+CELL = 10.0  # seconds of a processor that a cell may take
+WAIT = 6  # times as long it may last: on a busy machine an import alone can
 BEGIN = 120.0  # seconds that the cell before the first may take
 MEMORY = 2.0  # GB that a submission's processes may take together
 ROOM = 4  # times as many addresses: libraries reserve far more than they use
@@ -95,6 +96,7 @@ class Submission(Notebook):
     def __init__(self, notebook, theirs: int, folder: str, seconds: float, memory: float):
         self.theirs, self.seconds, self.memory = theirs, seconds, memory
         self.cell, self.since, self.why = -1, float("inf"), ""  # begun: none
+        self.spent = 0.0  # by the processor, before this cell
         self.failed: dict[int, str] = {}
         self.pid: int | None = None
         super().__init__(
@@ -110,6 +112,7 @@ class Submission(Notebook):
     def _begun(self, cell, cell_index):
         self.cell, self.since = cell_index, time.monotonic()
         self.pid = getattr(getattr(self.km, "provisioner", None), "pid", None)
+        self.spent, _ = self._usage()
 
     def _error(self, cell, cell_index, execute_reply):
         content = execute_reply["content"]
@@ -126,9 +129,10 @@ class Submission(Notebook):
         interrupted = None
         while True:
             await asyncio.sleep(LOOK)
-            took = time.monotonic() - self.since
+            spent, memory = self._usage()
+            took = max(spent - self.spent, (time.monotonic() - self.since) / WAIT)
             most = self.seconds if self.cell else max(self.seconds, BEGIN)
-            if self._memory() > self.memory * 1e9:
+            if memory > self.memory * 1e9:
                 self.why = f"took more than {self.memory:g} GB of memory"
                 return
             if took > most and interrupted != (self.cell, self.since) and self.km:
@@ -138,16 +142,18 @@ class Submission(Notebook):
                 self.why = f"went on after {self.seconds:g} s"
                 return
 
-    def _memory(self) -> int:
-        """The bytes that the kernel and the processes it started have in memory."""
-        total = 0
+    def _usage(self) -> tuple[float, int]:
+        """The kernel's seconds of a processor, and the bytes in memory, with what it started."""
+        seconds, memory = 0.0, 0
         try:
             kernel = psutil.Process(self.pid) if self.pid else None
             for process in [kernel, *kernel.children(recursive=True)] if kernel else ():
-                total += process.memory_info().rss
+                times = process.cpu_times()
+                seconds += times.user + times.system
+                memory += process.memory_info().rss
         except psutil.Error:  # one has just ended
             pass
-        return total
+        return seconds, memory
 
     def end(self) -> None:
         """End the processes that were started and left behind."""
@@ -192,7 +198,7 @@ def grade(key: dict, name: str, path: Path, seconds: float = CELL, memory: float
     """Grade one submission, whatever it is.
 
     Args:
-        seconds: that a cell may take.
+        seconds: of a processor that a cell may take; it may last WAIT times as long.
         memory: GB that its processes may take together.
     """
     result = Grade(name, dict.fromkeys(key["questions"], 0))

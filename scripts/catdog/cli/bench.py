@@ -182,6 +182,26 @@ def devices(data: Path, numbers, backends, record: Path | None) -> dict:
     return _ended(found, record)
 
 
+@bench.command("processes", short_help="The same training by one and by several processes")
+@options.data("sample")
+@options.number("--numbers", multiple=True, default=[1, 2], help="of processes: 1 2")
+@options.number("--share", default=32, help="photos of a batch that each process has")
+@options.number("--rounds", default=3, help="how often each number is measured")
+@options.record
+@reports
+def processes_command(data: Path, numbers, share: int, rounds: int, record: Path | None) -> dict:
+    """The same training by one and by several processes, each with a GPU or a core of its own.
+
+    On JAX: set KERAS_BACKEND=jax.
+    """
+    load_keras()
+    from benchmarks import several_machines
+
+    found = several_machines.scaling(data, numbers, share, rounds)
+    say(several_machines.summary(found))
+    return _ended(found, record)
+
+
 @bench.command(short_help="The work of chapters 9 to 11 on a GPU; resumes")
 @options.data()
 @click.option("--device", type=click.Choice(["gpu", "cpu"]), default="gpu")

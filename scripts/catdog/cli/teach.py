@@ -42,7 +42,12 @@ def exam(seed: int, out: Path, key: Path) -> None:
 @click.argument("key", type=options.PATH)
 @click.argument("submissions", nargs=-1, required=True, type=options.PATH)
 @click.option("--csv", type=options.OUTPUT, help="table of points", show_default="KEY's, .csv")
-@click.option("--seconds", type=options.Number(min=1), default=10.0, help="that a cell may take")
+@click.option(
+    "--seconds",
+    type=options.Number(min=1),
+    default=10.0,
+    help="of a processor that a cell may take",
+)
 @click.option(
     "--memory", type=options.Number(min=0.5), default=2.0, help="GB that a submission may take"
 )

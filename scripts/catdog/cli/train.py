@@ -49,6 +49,12 @@ RECIPES = "\n".join(f"{name:28}{what}" for name, what in choices.RECIPES.items()
 @click.option(
     "--devices", type=options.Devices(), help="how many GPUs share each batch", show_default="1"
 )
+@options.number(
+    "--processes",
+    help="train with so many processes, each with a share of the photos: here, or where a launcher "
+    "starts them",
+    show_default="1, or what a launcher sets",
+)
 @click.option("--all", "everything", is_flag=True, help="train on the validation photos too")
 @options.number(
     "--choose",
@@ -67,6 +73,7 @@ def train(
     precision: str | None,
     seed: tuple[int, ...],
     devices: int | str | None,
+    processes: int | None,
     everything: bool,
     choose: int | None,
 ) -> dict:
@@ -80,19 +87,34 @@ def train(
     if run and len(seed) > 1:
         raise CatDogError("--run names the folder of one run: leave it out, or give one --seed.")
     load_keras()
-    from catdog.core import recording
+    from catdog.core import processes as together
+
+    if devices and (processes or together.asked_for()) > 1:
+        raise click.UsageError("--processes takes all devices of each: leave out --devices.")
+    together.start(processes)
+    with together.joined():
+        return _train(
+            recipe,
+            data,
+            run,
+            seed,
+            everything,
+            {"held_back": choose or 0, "devices": devices},
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=lr,
+            patience=patience,
+            precision=precision,
+        )
+
+
+def _train(recipe, data, run, seed, everything, how, **changes) -> dict:
+    """Train once a seed; return the record of it, or of all."""
+    from catdog.core import processes, recording
     from catdog.training import recipes, reference_runs
 
-    changed = recipes.changed(
-        recipe,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=lr,
-        patience=patience,
-        precision=precision,
-    )
+    changed = recipes.changed(recipe, **changes)
     records = []
-    how = {"held_back": choose or 0, "devices": devices}
     for one, record in reference_runs.runs(recipe, changed, data, seed, run, everything, **how):
         records.append(record)
         if "validation" in record:
@@ -103,7 +125,7 @@ def train(
         return files.read_json(path)
     if everything:
         return {"runs": records}
-    path = paths.RUNS / f"{data.name}-{recipe}" / "record.json"
+    path = processes.folder(paths.RUNS / f"{data.name}-{recipe}") / "record.json"
     joint = recording.write(path, {"what": records[0]["what"], **reference_runs.joint(records)})
     note(f"{path}: the record of all of them")
     return joint

@@ -1,4 +1,4 @@
-"""The drawn pictures of chapter 18: a GPU's cores, what is where and costs what, shared batches."""
+"""The drawn pictures of chapters 18 and 19: a GPU, what costs what, shared batches, a ring."""
 
 from __future__ import annotations
 
@@ -158,6 +158,51 @@ def sharing(devices: int = 4, batch: int = 64):
         _arrow(axis, (36, middle), (40, middle))
         _arrow(axis, (58, middle), (66, 14 + 8 * (i + 0.5) / devices), colour=DOG)
     _arrow(axis, (80, 18), (88, 18), colour=GOOD)
+    return figure
+
+
+def machines(n: int = 3, share: int = 64):
+    """One step on several machines: each decodes its share, only gradients are sent."""
+    figure, axis = _canvas(10.5, 4.2)
+    tall = 39 / n
+    _box(axis, 74, 3, 13, 36, "the wire:\n\nmean of the\ngradients", DOG, "#fbe8dd")
+    for i in range(n):
+        y = 42 - (i + 1) * tall
+        middle = y + (tall - 2) / 2
+        _box(axis, 1, y - 1, 70, tall - 1, "", SOFT, "#f6f6f6")
+        axis.text(2.5, y + tall - 3, f"machine {i}", va="top", fontsize=10, color=INK)
+        _box(axis, 15, y + 1, 14, tall - 5, "its disk:\nall photos", INK)
+        _box(axis, 33, y + 1, 14, tall - 5, f"decodes\n{share} of {n * share}", INK)
+        _box(axis, 51, y + 1, 17, tall - 5, "network:\nits gradient", CAT, "#e2eff7")
+        _arrow(axis, (29, middle - 0.5), (33, middle - 0.5))
+        _arrow(axis, (47, middle - 0.5), (51, middle - 0.5))
+        _arrow(axis, (68, middle - 0.5), (74, middle - 0.5), colour=DOG, style="<->", width=3)
+        _box(axis, 91, y + 1, 13, tall - 5, "the same\nstep", GOOD, "#e0f3ed")
+        _arrow(axis, (87, middle - 0.5), (91, middle - 0.5), colour=GOOD)
+    return figure
+
+
+def ring(n: int = 4):
+    """Machines in a ring; in the first step, each passes another piece of its gradient on."""
+    figure, axis = plt.subplots(figsize=(8, 4.2))
+    angles = np.pi / 2 - 2 * np.pi * np.arange(n) / n
+    x, y = 3 * np.cos(angles), 1.5 * np.sin(angles)
+    for i in range(n):
+        j = (i + 1) % n
+        a, b = ((0.72 * x[i] + 0.28 * x[j], 0.72 * y[i] + 0.28 * y[j]) for i, j in ((i, j), (j, i)))
+        axis.annotate("", b, a, arrowprops={"arrowstyle": "->", "color": DOG, "lw": 2})
+        beside = 0.61 * (x[i] + x[j]), 0.61 * (y[i] + y[j])
+        axis.text(*beside, f"piece {i}", color=DOG, ha="center", va="center")
+        for piece in range(n):
+            colour = DOG if piece == i else CAT
+            left = x[i] + 0.26 * (piece - n / 2)
+            axis.add_patch(plt.Rectangle((left, y[i] - 0.12), 0.22, 0.24, fc=colour, ec="white"))
+            axis.text(
+                left + 0.11, y[i], str(piece), color="white", fontsize=9, ha="center", va="center"
+            )
+        axis.text(x[i], y[i] + 0.2, f"machine {i}", ha="center", va="bottom", color=INK)
+    axis.set(xlim=(-4.2, 4.2), ylim=(-2, 2.1))
+    axis.axis("off")
     return figure
 
 

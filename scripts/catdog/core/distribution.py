@@ -3,19 +3,20 @@
 Every device holds the whole network and computes the gradient of its share of a batch; the mean of
 the gradients, the same on all of them, makes the step. Keras does it: with
 `keras.distribution.DataParallel` on JAX, through `tf.distribute.MirroredStrategy` on TensorFlow.
+On JAX the devices may be those of several processes (see `processes`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+from dataclasses import dataclass
 
 import keras
-import tensorflow as tf
+import numpy as np
 from keras import ops
 
 from catdog import CatDogError
-from catdog.core import resources
+from catdog.core import processes, resources
 
 
 def available(kind: str | None = None) -> list[str]:
@@ -36,6 +37,8 @@ def gpus() -> list[str]:
         import jax
 
         return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    import tensorflow as tf
+
     found = tf.config.list_physical_devices("GPU")
     details = tf.config.experimental.get_device_details
     return [details(gpu).get("device_name", gpu.name) for gpu in found]
@@ -51,6 +54,8 @@ def capability() -> float | None:
 
         found = [getattr(device, "compute_capability", None) for device in jax.devices()]
     else:
+        import tensorflow as tf
+
         details = tf.config.experimental.get_device_details
         pairs = [
             details(gpu).get("compute_capability") for gpu in tf.config.list_physical_devices("GPU")
@@ -85,9 +90,12 @@ def use_logical_devices(n: int) -> None:
             import jax
 
             jax.config.update("jax_num_cpu_devices", n)
-        (processor,) = tf.config.list_physical_devices("CPU")
-        logical = [tf.config.LogicalDeviceConfiguration()] * n
-        tf.config.set_logical_device_configuration(processor, logical)
+        else:
+            import tensorflow as tf
+
+            (processor,) = tf.config.list_physical_devices("CPU")
+            logical = [tf.config.LogicalDeviceConfiguration()] * n
+            tf.config.set_logical_device_configuration(processor, logical)
     except RuntimeError:
         pass
     if len(available("cpu")) != n:
@@ -97,12 +105,16 @@ def use_logical_devices(n: int) -> None:
 def choose(wanted: int | str | list[str] | None, batch_size: int) -> list[str]:
     """Return the names of the devices to train on; none for the backend's usual single one.
 
+    With several processes they are all that these see.
+
     Args:
         wanted: how many, or "all", or their names. None is the same as 1.
 
     Raises:
         CatDogError: there are not so many, or a batch cannot be shared evenly among them.
     """
+    if processes.count() > 1:
+        wanted = "all"
     if wanted is None or wanted == 1:
         return []
     have = available()
@@ -111,6 +123,7 @@ def choose(wanted: int | str | list[str] | None, batch_size: int) -> list[str]:
         have += [name for name in available("cpu") if name not in have]
     elif wanted == "all":
         chosen = have
+        _must_be_even(have)
     elif str(wanted).isdigit() and int(wanted) > 0:
         chosen = have[: int(wanted)]
         if len(chosen) < int(wanted):
@@ -140,28 +153,61 @@ def strategy_scope(chosen: list[str]):
         with keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False).scope():
             yield
     else:
+        import tensorflow as tf
+
         on_cpu = chosen[0].startswith("cpu")  # where its default refuses a second number of devices
         add_up = tf.distribute.ReductionToOneDevice() if on_cpu else None
         with tf.distribute.MirroredStrategy(chosen, add_up).scope():
             yield
 
 
-def pad_batches(batches: tf.data.Dataset, n: int) -> tf.data.Dataset:
-    """Fill each batch (x, y) up to a multiple of n, and add weights: (x, y, weights (b,)).
+@contextlib.contextmanager
+def alone():
+    """Within this context of a strategy's scope, what Keras makes is of this process alone."""
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
 
-    What is filled in are copies of its first photos, with weight 0. The others weigh so much more
-    that the mean over the filled batch is that over its photos, and so is its gradient.
-    """
 
-    def fill(x, y):
-        real = tf.shape(y)[0]
-        filled = -(-real // n) * n
-        at = tf.range(filled)
-        weight = tf.cast(filled, tf.float32) / tf.cast(real, tf.float32)
-        weights = tf.where(at < real, weight, 0.0)
-        return tf.gather(x, at % real), tf.gather(y, at % real), weights
+@dataclass(frozen=True)
+class Share:
+    """What one process makes of each batch."""
 
-    return batches.map(fill, num_parallel_calls=os.cpu_count(), deterministic=True).prefetch(2)
+    devices: int  # of the whole training
+    processes: int = 1
+    process: int = 0
+
+    def rows(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which photos of a batch of n this process makes, (m,), and their weights (m,).
+
+        A batch is filled up to a multiple of the devices with copies of its first photos, of weight
+        0. The others weigh so much more that the mean over the filled batch is that over its
+        photos, and so is its gradient.
+        """
+        filled = -(-n // self.devices) * self.devices
+        each = filled // self.processes
+        at = np.arange(self.process * each, (self.process + 1) * each)
+        return at % n, np.where(at < n, filled / n, 0).astype(np.float32)
+
+
+def share(chosen: list[str]) -> Share | None:
+    """Return what this process makes of a batch for these devices; None for one device."""
+    return Share(len(chosen), processes.count(), processes.number()) if chosen else None
+
+
+def _must_be_even(devices: list[str]) -> None:
+    if processes.count() == 1:
+        return
+    import jax
+
+    if jax.local_device_count() * processes.count() != len(devices):
+        raise CatDogError(
+            f"process {processes.number()} has {jax.local_device_count()} of {len(devices)} "
+            "devices: take machines with the same number of GPUs."
+        )
 
 
 @keras.saving.register_keras_serializable("catdog")

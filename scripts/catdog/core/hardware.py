@@ -34,6 +34,8 @@ def matrix_rate(n: int = 1024, dtype: str = "float32", seconds: float = 0.5) -> 
 
 
 def _threads() -> dict:
+    if keras.backend.backend() != "tensorflow":
+        return {}
     import tensorflow as tf
 
     threading = tf.config.threading
@@ -50,9 +52,9 @@ def describe() -> dict:
 
     Returns:
         processor, architecture, cores (those this process may use), instruction_sets, bfloat16
-        (whether the processor computes in it natively), threads (of TensorFlow: in an operation,
-        and of operations at once; 0 for as many as it likes), memory_gb, gpus; and, where oneDNN is
-        told to use less than the processor has, onednn_max_cpu_isa.
+        (whether the processor computes in it natively), threads (of TensorFlow, on it alone: in an
+        operation, and of operations at once; 0 for as many as it likes), memory_gb, gpus; and,
+        where oneDNN is told to use less than the processor has, onednn_max_cpu_isa.
     """
     name = platform.processor()
     info = Path("/proc/cpuinfo")

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import keras
+
 from catdog.core import files, hardware, paths
 from catdog.core.resources import peak_memory_gb
 
@@ -20,7 +22,8 @@ from catdog.core.resources import peak_memory_gb
 def versions() -> dict:
     """Return the versions of Python and of the libraries a result depends on."""
     found = {"python": platform.python_version()}
-    for package in ("keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow"):
+    packages = ["keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow"]
+    for package in packages + ["jax"] * (keras.backend.backend() == "jax"):
         try:
             found[package] = version(package)
         except ModuleNotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from functools import cache
 
 from catdog import CatDogError
 
@@ -29,6 +30,22 @@ def load_keras(verbose: bool = False) -> None:
     for name, value in wanted.items():
         if (found := getattr(keras.config, name)()) != value:
             raise CatDogError(f'Keras is set to "{name}": "{found}". {_advice(name, value)}')
+
+
+@cache
+def tensorflow():
+    """Import TensorFlow, whose input pipeline makes the batches on every backend; return it.
+
+    With another backend it is imported only here, and leaves the GPU to that one.
+    """
+    import keras
+
+    with contextlib.nullcontext() if "tensorflow" in sys.modules else _no_stderr():
+        import tensorflow as tf
+    tf.get_logger().setLevel("ERROR")  # warnings about retracing are no news to a reader
+    if keras.backend.backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")
+    return tf
 
 
 @contextlib.contextmanager

@@ -79,7 +79,11 @@ def transforms(n: int, height: int, width: int, how: Augmentation, rng) -> np.nd
 
 
 def augment(
-    images: np.ndarray | list[np.ndarray], how: Augmentation, seed, size: int | None = None
+    images: np.ndarray | list[np.ndarray],
+    how: Augmentation,
+    seed,
+    size: int | None = None,
+    part: tuple[np.ndarray, int] | None = None,
 ) -> np.ndarray:
     """Change each photo of a uint8 batch (n, h, w, 3) at random: the same for the same seed.
 
@@ -90,14 +94,16 @@ def augment(
         images: with a size, also a list of photos (h, w, 3) of any sizes.
         seed: an integer or a sequence of integers.
         size: the result is (n, size, size, 3); by default as large as the photos.
+        part: positions (n,) in a batch, and how many photos that has, where `images` are a part of
+            it: each is changed as it would be in the whole.
     """
     rng = np.random.default_rng(seed)
     n = len(images)
+    at, drawn = part or (slice(None), n)
     height, width = images.shape[1:3] if size is None else (size, size)
-    matrices = transforms(n, height, width, how, rng)
-    gain, spread = 1 + np.outer((how.brightness, how.contrast), np.ones(n)) * rng.uniform(
-        -1, 1, (2, n)
-    )
+    matrices = transforms(drawn, height, width, how, rng)[at]
+    light = np.array([[how.brightness], [how.contrast]]) * rng.uniform(-1, 1, (2, drawn))
+    gain, spread = 1 + light[:, at]
     out = np.empty((n, height, width, 3), np.uint8)
     interpolation = cv2.INTER_NEAREST if how.nearest else cv2.INTER_LINEAR
     for i in range(n):

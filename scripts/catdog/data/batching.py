@@ -6,19 +6,22 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from catdog import CatDogError
-from catdog.core import parallel
+from catdog.core import distribution, parallel, starting
 from catdog.data import imaging
 from catdog.data.augmentation import ARTICLE, Augmentation, augment
 
-tf.get_logger().setLevel("ERROR")  # warnings about retracing are no news to a reader
-if keras.backend.backend() != "tensorflow":
-    tf.config.set_visible_devices([], "GPU")  # its memory is the other backend's
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+if keras.backend.backend() == "tensorflow":
+    starting.tensorflow()
 
 
 def training_batches(
@@ -30,6 +33,7 @@ def training_batches(
     start_epoch: int = 0,
     also: Callable | None = None,
     sizes: Callable[[int], int] | None = None,
+    share: distribution.Share | None = None,
 ) -> tf.data.Dataset:
     """Return endless shuffled, augmented batches (uint8 (b, h, w, 3), one-hot float32 (b, 2)).
 
@@ -41,7 +45,9 @@ def training_batches(
             labels as above, and of a `numpy.random.Generator`, that returns both.
         sizes: the height and width of an epoch's photos, from its number; their own by default.
             Needs an augmentation, which changes the size in passing.
+        share: make this part of each batch alone, and weights: (x, y, weights (b,)).
     """
+    tf = starting.tensorflow()
     n, shape = len(images), images.shape[1:] if sizes is None else (None, None, 3)
     one_hot = np.eye(2, dtype=np.float32)[labels]
 
@@ -51,35 +57,73 @@ def training_batches(
         return batches.map(lambda step, chosen: (epoch, step, chosen))
 
     def batch(epoch, step, chosen):
+        whole, weights = len(chosen), ()
+        part = None
+        if share is not None:
+            rows, weight = share.rows(whole)
+            chosen, part, weights = chosen[rows], (rows, whole), (weight,)
         x = images[chosen]
         if augmentation is not None:
             size = sizes(int(epoch)) if sizes else None
-            x = augment(x, augmentation, (seed, epoch, step), size)
+            x = augment(x, augmentation, (seed, epoch, step), size, part)
         y = one_hot[chosen]
         if also is not None:
             x, y = also(x, y, np.random.default_rng((seed, epoch, step, 1)))
-        return x, y
-
-    def with_shapes(x, y):
-        return tf.ensure_shape(x, (None, *shape)), tf.ensure_shape(y, (None, 2))
+        return x, y, *weights
 
     return (
         tf.data.Dataset.counter(start_epoch)
         .flat_map(epoch_batches)
-        .map(
-            lambda *which: with_shapes(*tf.numpy_function(batch, which, (tf.uint8, tf.float32))),
-            num_parallel_calls=os.cpu_count(),
-            deterministic=True,
-        )
+        .map(_called(batch, shape, share), num_parallel_calls=os.cpu_count(), deterministic=True)
         .prefetch(4)
     )
 
 
-def validation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int = 64):
-    """Return the photos in their order, unchanged, in batches as `training_batches` makes them."""
-    with tf.device("cpu"):
-        both = tf.data.Dataset.from_tensor_slices((images, tf.one_hot(labels, 2)))
-    return both.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+def _called(batch: Callable, shape: tuple, share: distribution.Share | None) -> Callable:
+    """Return a function for `Dataset.map` that calls `batch`, in Python, for photos of a shape."""
+    tf = starting.tensorflow()
+    types = (tf.uint8, tf.float32, tf.float32)[: 2 if share is None else 3]
+    shapes = ((None, *shape), (None, 2), (None,))
+
+    def call(*which):
+        made = tf.numpy_function(batch, which, types)
+        return tuple(map(tf.ensure_shape, made, shapes[: len(types)]))
+
+    return call
+
+
+def validation_batches(
+    images: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int = 64,
+    share: distribution.Share | None = None,
+    size: int | None = None,
+) -> tf.data.Dataset:
+    """Return the photos in their order, unchanged, in batches as `training_batches` makes them.
+
+    Args:
+        size: the height and width they get; their own by default.
+    """
+    tf = starting.tensorflow()
+    shape = (size, size, 3) if size else images.shape[1:]
+
+    def sized(x):
+        return imaging.resized(x, size) if size else x
+
+    if share is None:
+        with tf.device("cpu"):
+            both = tf.data.Dataset.from_tensor_slices((sized(images), tf.one_hot(labels, 2)))
+        return both.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    one_hot = np.eye(2, dtype=np.float32)[labels]
+
+    def batch(chosen):
+        rows, weights = share.rows(len(chosen))
+        chosen = chosen[rows]
+        return sized(images[chosen]), one_hot[chosen], weights
+
+    order = tf.data.Dataset.range(len(images)).batch(batch_size)
+    made = order.map(_called(batch, shape, share), num_parallel_calls=os.cpu_count())
+    return made.prefetch(tf.data.AUTOTUNE)
 
 
 def file_batches(

@@ -46,6 +46,36 @@ def load(
     return images, labels, photos
 
 
+class Photos:
+    """The photos of a data set, uint8 (n, size, size, 3), each decoded when it is first asked for.
+
+    Where several processes share each batch, each decodes its own part alone.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, paths: list[Path], size: int, nearest: bool = False):
+        self.paths, self.size, self.nearest = paths, size, nearest
+        self.shape = len(paths), size, size, 3
+        self._pixels = np.empty(self.shape, np.uint8)  # takes memory where it is written to
+        self._there = np.zeros(len(paths), bool)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, which) -> np.ndarray:
+        wanted = np.arange(len(self))[which]
+        for i in np.unique(wanted[~self._there[wanted]]):
+            decode = partial(imaging.decode, nearest=self.nearest)
+            self._pixels[i] = batching._decode_file(self.paths[i], self.size, decode)
+            self._there[i] = True
+        return self._pixels[wanted]
+
+    def take(self, which: np.ndarray, axis: int = 0) -> Photos:
+        """Return some of them, as NumPy's method does, and decode none."""
+        return Photos([self.paths[i] for i in which], self.size, self.nearest)
+
+
 def photos_of(folder: str | Path, split: str | None) -> tuple[list[manifests.Photo], np.ndarray]:
     """Return a split's lines in the manifest, and their labels, int32 (n,): 0 cat, 1 dog."""
     photos = manifests.read(folder, split)

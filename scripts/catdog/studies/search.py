@@ -11,11 +11,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import optuna
-import tensorflow as tf
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import choices, files, paths
+from catdog.core import choices, distribution, files, paths
 from catdog.data import loading, manifests
 from catdog.data.augmentation import Augmentation
 from catdog.evaluation import statistics
@@ -89,8 +88,7 @@ def clock() -> float:
     On a processor they are its own, all cores added up, which others who use the machine do not
     lengthen; with a GPU they are those of the clock on the wall.
     """
-    gpu = bool(tf.config.list_physical_devices("GPU"))
-    return time.perf_counter() if gpu else time.process_time()
+    return time.perf_counter() if distribution.gpus() else time.process_time()
 
 
 def inner_split(labels: np.ndarray, n_train: int, n_val: int, seed: int = 0):

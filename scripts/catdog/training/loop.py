@@ -19,8 +19,8 @@ import numpy as np
 from tqdm.keras import TqdmCallback
 
 from catdog import CatDogError, no_bar
-from catdog.core import distribution, files, paths
-from catdog.data import batching, imaging
+from catdog.core import distribution, files, paths, processes, starting
+from catdog.data import batching
 from catdog.training import optimizers, recipes
 
 
@@ -69,6 +69,8 @@ class _State(keras.callbacks.Callback):
             self.log |= {"best_loss": float(loss), "best_epoch": epoch + 1, "wait": 0}
         else:
             self.log["wait"] += 1
+        if processes.number():  # the first writes for all
+            return
         new = self.folder / f"epoch-{epoch + 1:04d}.part"
         shutil.rmtree(new, ignore_errors=True)
         try:
@@ -92,7 +94,8 @@ class _State(keras.callbacks.Callback):
             _save_arrays(new / "kept.npz", kept)
         else:
             shutil.copy(self.folder / f"epoch-{epoch - 1:04d}" / "kept.npz", new / "kept.npz")
-        self.model.save(new / "model.keras")
+        with distribution.alone():  # the other processes save nothing
+            self.model.save(new / "model.keras")
         (new / "log.json").write_text(json.dumps(self.log), "utf-8")
         os.replace(new, new.with_suffix(""))
 
@@ -165,6 +168,31 @@ def _resume(run: Path) -> tuple[dict, keras.Model] | None:
     return None
 
 
+def _begin(run: Path, seed: int) -> tuple[dict, keras.Model] | None:
+    """Set the seed; return what `_resume` does, in every process what process 0 finds."""
+    if processes.count() > 1:
+        with distribution.alone():  # the others have nothing to read yet
+            _resume(run)
+        processes.mirror(_latest(run), run)
+    starting.tensorflow()  # which Keras imports for its seed, and less quietly
+    keras.utils.set_random_seed(seed)
+    return _resume(run)
+
+
+def _settings(network: keras.Model, recipe: recipes.Recipe, seed: int, *sets) -> dict:
+    """Return what a run is known by, as JSON has it."""
+    settings = {
+        **asdict(recipe),
+        "seed": seed,
+        "network": [list(w.shape) for w in network.weights],
+        "photos": _fingerprint(*sets),
+    }
+    learning = {id(w) for w in network.trainable_weights}
+    if frozen := [i for i, w in enumerate(network.weights) if id(w) not in learning]:
+        settings["frozen"] = frozen
+    return json.loads(json.dumps(settings))
+
+
 def _must_be_same(note: Path, settings: dict) -> None:
     try:
         same = not note.exists() or json.loads(note.read_text("utf-8")) == settings
@@ -203,6 +231,7 @@ def train(
     Everything stands in the folder `run` after each epoch: call it again after a kill, at any
     point, and it goes on from the last whole epoch to the same result as an unbroken run. A folder
     of a finished run gives its result at once; one of other settings is refused, not overwritten.
+    Of several processes the first one's folder counts, and no other has one.
 
     Args:
         train_set, validation_set: uint8 images (n, h, w, 3) and labels (n,), as from
@@ -224,21 +253,11 @@ def train(
     """
     recipe = recipes.with_native_precision(recipe)
     chosen = distribution.choose(devices, recipe.batch_size)
-    network = build()
-    settings = {
-        **asdict(recipe),
-        "seed": seed,
-        "network": [list(w.shape) for w in network.weights],
-        "photos": _fingerprint(train_set, validation_set),
-    }
-    learning = {id(w) for w in network.trainable_weights}
-    if frozen := [i for i, w in enumerate(network.weights) if id(w) not in learning]:
-        settings["frozen"] = frozen
-    settings = json.loads(json.dumps(settings))
+    settings = _settings(build(), recipe, seed, train_set, validation_set)
     if run is None:
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
         run = paths.RUNS / f"cnn-{digest[:12]}"
-    run = Path(run)
+    run = processes.folder(run)
     note = run / "settings.json"
     steps = math.ceil(len(train_set[0]) / recipe.batch_size)
     policy = keras.config.dtype_policy()
@@ -246,12 +265,12 @@ def train(
         undo.enter_context(files.lock(run / ".lock", "training"))
         _must_be_same(note, settings)
         files.write(note, json.dumps(settings, indent=1))
+        processes.must_agree(settings)
         undo.callback(keras.config.set_dtype_policy, policy)
         undo.enter_context(distribution.strategy_scope(chosen))
         keras.config.set_dtype_policy(recipe.precision)
-        found = _resume(run)
+        found = _begin(run, seed)
         if found is None:
-            keras.utils.set_random_seed(seed)
             model, epoch, optimizer = build(), 0, None
             log = {"history": {}, "seconds": [], "cpu_seconds": []}
             log |= {"best_loss": math.inf, "best_epoch": 0, "wait": 0}
@@ -273,14 +292,13 @@ def train(
                 seed,
                 epoch,
                 sizes=recipe.size if recipe.progressive_sizes else None,
+                share=distribution.share(chosen),
             )
-            if validation_set and recipe.progressive_sizes:
-                images = imaging.resized(validation_set[0], recipe.final_size)
-                validation_set = images, validation_set[1]
-            judging = validation_set and batching.validation_batches(*validation_set)
-            if chosen:
-                batches = distribution.pad_batches(batches, len(chosen))
-                judging = judging and distribution.pad_batches(judging, len(chosen))
+            judging = validation_set and batching.validation_batches(
+                *validation_set,
+                share=distribution.share(chosen),
+                size=recipe.final_size if recipe.progressive_sizes else None,
+            )
             model.fit(
                 batches,
                 initial_epoch=epoch,
@@ -291,6 +309,7 @@ def train(
                 shuffle=False,
                 verbose=0,
             )
+        processes.mirror(_latest(run), run)
     model = build()
     with np.load(_latest(run) / "kept.npz") as kept:
         model.set_weights([kept[name] for name in sorted(kept.files)])

@@ -30,7 +30,7 @@ def compile_model(
 
     Args:
         optimizer: one that has begun already, to go on with.
-        weighted: the batches come with weights, as from `distribution.pad_batches`.
+        weighted: the batches come with weights, as with a `distribution.Share`.
     """
     optimizer = optimizer or _optimizer(recipe, steps_per_epoch)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.core import paths, recording
+from catdog.core import distribution, paths, processes, recording
 from catdog.data import imaging, loading, manifests, pixel_cache
 from catdog.evaluation import metrics, statistics
 from catdog.models import provenance, saving
@@ -35,11 +35,10 @@ def run(
             are then not trained on.
         devices: as for `loop.train`.
     """
-    out, recipe = Path(out), recipes.with_native_precision(recipe)
+    out, recipe = processes.folder(out), recipes.with_native_precision(recipe)
     size = recipe.final_size
     (*train_set, learned), judging = _sets(recipe, folder, everything, held_back)
-    held_out = judging and (imaging.resized(judging[0], size), judging[1])
-    judge = held_out if recipe.validate else None
+    judge = judging[:2] if judging and recipe.validate else None
     model, log = loop.train(recipe.build, recipe, train_set, judge, out, seed, devices=devices)
     path = out / "model.keras"
     if recipe.progressive_sizes:
@@ -60,7 +59,8 @@ def run(
         "megabytes": round(path.stat().st_size / 1e6, 2),
         "recipe": asdict(recipe),
         "seed": seed,
-        "devices": devices or 1,
+        "devices": len(distribution.available()) if processes.count() > 1 else devices or 1,
+        **({"processes": processes.count()} if processes.count() > 1 else {}),
         "epochs": len(log["seconds"]),
         "best_epoch": log["best_epoch"],
         "seconds": round(seconds, 1),
@@ -68,15 +68,24 @@ def run(
         "images_per_second": round(len(train_set[0]) * len(log["seconds"]) / seconds, 1),
         "history": log["history"],
     }
-    if held_out:
-        images, labels = held_out
+    if judging:
         of = "held-back training" if held_back else "validation"
-        record["judged_by"] = f"{len(labels):,} {of} photos"
-        plain = metrics.probabilities(model, images)
-        mirrored = metrics.probabilities(model, images[:, :, ::-1])
-        record["validation"] = metrics.measure(labels, plain)
-        record["validation_flip"] = metrics.measure(labels, (plain + mirrored) / 2)
+        record["judged_by"] = f"{len(judging[1]):,} {of} photos"
+        record |= _measured(model, size, *judging[:2])
     return record
+
+
+def _measured(model, size: int, images, labels: np.ndarray) -> dict:
+    """Measure a network, each process on its part of the photos."""
+    part = imaging.resized(processes.mine(images), size)
+    plain, mirrored = (
+        processes.gather(metrics.probabilities(model, x), len(labels))
+        for x in (part, part[:, :, ::-1])
+    )
+    return {
+        "validation": metrics.measure(labels, plain),
+        "validation_flip": metrics.measure(labels, (plain + mirrored) / 2),
+    }
 
 
 def runs(
@@ -99,16 +108,23 @@ def runs(
     every = "-all" if everything else ""
     what = f"catdog train {name}" + (" --all" if everything else "")
     for seed in seeds:
-        one = out or paths.RUNS / f"{folder.name}-{name}-{seed}{every}"
+        one = processes.folder(out or paths.RUNS / f"{folder.name}-{name}-{seed}{every}")
         record = {"what": what, **run(recipe, folder, one, seed, everything, **how)}
         recording.write(one / "record.json", record)
         yield one, record
 
 
 def _sets(recipe: Recipe, folder, everything: bool, held_back: int) -> tuple:
-    """Return what is trained on, and what it is measured on or None, as `pixel_cache.load` does."""
+    """Return what is trained on, and what it is measured on or None, as `pixel_cache.load` does.
+
+    Where several processes train, none decodes all photos: see `loading.Photos`.
+    """
 
     def load(split):
+        if processes.count() > 1:
+            photos, labels = loading.photos_of(folder, split)
+            where = loading.paths_of(folder, photos)
+            return loading.Photos(where, recipe.decode_size, recipe.nearest), labels, photos
         return pixel_cache.load(folder, split, recipe.decode_size, nearest=recipe.nearest)
 
     if everything:
@@ -117,7 +133,7 @@ def _sets(recipe: Recipe, folder, everything: bool, held_back: int) -> tuple:
         return load("train"), load("validation")
     images, labels, photos = load("train")
     return tuple(
-        (images[places], labels[places], [photos[i] for i in places])
+        (images.take(places, 0), labels[places], [photos[i] for i in places])
         for places in loading.holdout_split(photos, held_back)
     )
 

@@ -77,14 +77,15 @@ addEventListener("afterprint", () => {
   });
 });
 
-// What is wider than its place is moved by the arrow keys.
-const wide = "pre, .table-wrapper, .text_html, .formula";
+// What is wider than its place is moved by the arrow keys. All is read before anything is written,
+// and when the page has come: else the browser lays it out again and again.
 function focusable() {
-  document.querySelectorAll(`:is(${wide})`).forEach((box) => {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
+  const boxes = [...document.querySelectorAll("pre, .table-wrapper, .text_html, .formula")];
+  const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
+  boxes.forEach((box, i) => {
+    if (wide[i]) box.tabIndex = 0;
+    else if (box.hasAttribute("tabindex")) box.removeAttribute("tabindex");
   });
 }
-focusable();
-addEventListener("load", focusable);
-addEventListener("resize", focusable);
+const idle = window.requestIdleCallback ?? setTimeout;
+for (const when of ["load", "resize"]) addEventListener(when, () => idle(focusable));

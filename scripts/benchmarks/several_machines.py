@@ -1,0 +1,104 @@
+"""The same training by one process and by several, each with a GPU or a core of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from catdog import CatDogError, no_bar
+from catdog.core import distribution, processes
+from catdog.data import manifests
+from catdog.evaluation import statistics
+from catdog.training import recipes
+
+
+def scaling(
+    folder: str | Path,
+    numbers=(1, 2),
+    share: int = 32,
+    rounds: int = 3,
+    epochs: int = 4,
+    progress: bool = True,
+) -> dict:
+    """Train with different numbers of processes, in turns; each has as many photos of a batch.
+
+    Without GPUs each process has one core, so that one and several have the same to compute with.
+    The last epoch is timed; photos that were in nobody's share before are decoded in it.
+
+    Args:
+        share: photos of a batch that each process has.
+
+    Returns:
+        a record: for each number images_per_second and step_seconds (spread over the rounds), and
+        efficiency, the rate beside that of as many times the first number; and the gradient's
+        megabytes.
+
+    Raises:
+        CatDogError: there are fewer GPUs, or without GPUs cores, than processes, or no JAX.
+    """
+    processes.must_be_jax()
+    # else this process, which only counts the GPUs, would take their memory
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    gpus, cores = distribution.gpus(), sorted(os.sched_getaffinity(0))
+    if max(numbers) > (have := len(gpus or cores)):
+        what = "GPUs" if gpus else "cores"
+        raise CatDogError(f"{max(numbers)} processes need as many {what}: here are {have}.")
+    photos = len(manifests.read(folder))
+    seconds: dict[int, list[float]] = {n: [] for n in numbers}
+    turns = [n for _ in range(rounds) for n in numbers]
+    for n in tqdm(turns, desc="trainings", disable=no_bar(progress)):
+        seconds[n].append(_epoch_seconds(folder, n, n * share, epochs, [] if gpus else cores))
+    runs = {}
+    for n, one in seconds.items():
+        steps = -(-photos // (n * share))
+        runs[str(n)] = {
+            "images_per_second": statistics.spread([photos / s for s in one]),
+            "step_seconds": statistics.spread([s / steps for s in one]),
+        }
+    first = runs[str(numbers[0])]["images_per_second"]["median"] / numbers[0]
+    for n in numbers:
+        run = runs[str(n)]
+        run["efficiency"] = round(run["images_per_second"]["median"] / n / first, 3)
+    numbers_in_it = sum(w.numpy().size for w in recipes.IMPROVED.build().trainable_weights)
+    return {
+        "what": "catdog bench processes",
+        "dataset": manifests.reference(folder),
+        "share": share,
+        "rounds": rounds,
+        "photos": photos,
+        "each_has": "a GPU" if gpus else "a core",
+        "gradient_megabytes": 4 * numbers_in_it / 1e6,
+        "runs": runs,
+    }
+
+
+def _epoch_seconds(folder, n: int, batch_size: int, epochs: int, cores: list[int]) -> float:
+    """Return how long the last epoch takes n processes, each on one of these cores, if any."""
+
+    def how(i: int) -> dict:
+        own = partial(os.sched_setaffinity, 0, {cores[i]}) if cores else None
+        return {"preexec_fn": own, "stdout": subprocess.DEVNULL}
+
+    with tempfile.TemporaryDirectory() as run:
+        line = [sys.executable, "-m", "catdog", "train", "improved", "--all", "--run", run]
+        line += ["--data", str(folder), "--precision", "float32", "--epochs", str(epochs)]
+        processes.run([*line, "--batch-size", str(batch_size)], n, how)
+        log = max(Path(run).glob("epoch-*")) / "log.json"
+        return json.loads(log.read_text("utf-8"))["seconds"][-1]
+
+
+def summary(found: dict) -> str:
+    """Say in a line a number of processes what `scaling` has found."""
+    return "\n".join(
+        f"{n:>2} processes, {found['each_has']} each: {run['images_per_second']['median']:,.0f} "
+        f"({run['images_per_second']['low']:,.0f} to {run['images_per_second']['high']:,.0f}) "
+        f"images/s, {run['efficiency']:.0%} of {n} times one"
+        for n, run in found["runs"].items()
+    )
