@@ -8,6 +8,7 @@ import pytest
 from pictures import jpeg
 
 from catdog import CatDogError
+from catdog.book import plots
 from catdog.cli.main import main
 from catdog.data import manifests, organizing
 from catdog.evaluation import statistics
@@ -222,3 +223,26 @@ def test_the_command_offers_the_parts_that_there_are(capsys):
     assert all(hasattr(Studies, part.replace("-", "_")) for part in vgg16.PARTS)
     assert main(["transfer", "vgg16", "--part", "none"]) == 2
     assert "assumed-labels" in capsys.readouterr().err
+
+
+def test_accuracy_is_drawn_against_cost():
+    def record(backbone, size, rate, accuracy):
+        return {
+            "model": {"backbone": backbone, "size": size},
+            "extraction": {
+                "images_per_second": {"median": rate, "low": rate / 2, "high": rate * 2}
+            },
+            "validation": {"accuracy": accuracy, "interval": (accuracy - 0.01, accuracy + 0.01)},
+        }
+
+    records = {"a": record("vgg16", 150, 20, 0.95), "b": record("vgg16", 224, 10, 0.97)}
+    records["c"] = record("efficientnet-lite0", 224, 200, 0.98)
+    figure = plots.accuracy_against_cost({**records, "old": {"model": {}}})
+    bars, names = figure.axes[0].get_legend_handles_labels()
+    points = {name: bar[0].get_xydata().tolist() for name, bar in zip(names, bars, strict=True)}
+    assert points["vgg16, 150 pixels"] == [[50, 0.95]] and len(points) == 3
+    assert points["efficientnet-lite0, 224 pixels"] == [[5, 0.98]]
+    assert len({bar[0].get_color() for bar in bars}) == 3
+    plots.plt.close(figure)
+    with pytest.raises(CatDogError, match="no record says how fast"):
+        plots.accuracy_against_cost({"old": {"model": {}}})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+
+from catdog import CatDogError
 
 CAT, DOG, INK, SOFT = "#0072B2", "#D55E00", "#222222", "#999999"  # after Okabe & Ito 2008
 COLOURS = {"cat": CAT, "dog": DOG}
@@ -213,4 +216,43 @@ def log_bars(names, values, unit: str, form: str = "{:,.0f}"):
         axis.text(value * 1.2, at, form.format(value), va="center", fontsize=9)
     axis.set(yticks=y, yticklabels=names, xscale="log", xlabel=f"{unit} (logarithmic scale)")
     axis.set_xlim(min(values) / 2, max(values) * (max(values) / min(values)) ** 0.2)
+    return figure
+
+
+def accuracy_against_cost(records: dict):
+    """Accuracy against what it costs to compute a photo's features: up and to the left is better.
+
+    Args:
+        records: {name: record of `catdog transfer frozen`}. Of each, model.backbone and model.size,
+            validation.accuracy and .interval, and extraction.images_per_second {median, low, high}
+            are drawn; those without an extraction, as older ones are, are left out.
+
+    Raises:
+        CatDogError: none has one.
+    """
+    known = [record for record in records.values() if "extraction" in record]
+    if not known:
+        raise CatDogError("no record says how fast it was: 'catdog transfer frozen' makes some.")
+    figure, axis = plt.subplots(figsize=(7.5, 4.2))
+    colours = cycle((CAT, DOG, "#009E73", "#CC79A7", "#E69F00", "#56B4E9"))
+    for record, colour in zip(known, colours, strict=False):
+        rate, right = record["extraction"]["images_per_second"], record["validation"]
+        x, y = 1000 / rate["median"], right["accuracy"]
+        low, high = right["interval"]
+        axis.errorbar(
+            x,
+            y,
+            xerr=[[x - 1000 / rate["high"]], [1000 / rate["low"] - x]],
+            yerr=[[y - low], [high - y]],
+            fmt="o",
+            color=colour,
+            capsize=2,
+            label=f"{record['model']['backbone']}, {record['model']['size']} pixels",
+        )
+    axis.legend(loc="lower right")
+    axis.set(xscale="log", xlabel="milliseconds for a photo's features", ylabel="accuracy")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("{x:g}")
+    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.1%}")
+    axis.margins(x=0.15)
     return figure
