@@ -25,7 +25,7 @@ from catdog.inference import answers, submission
 from catdog.inference.classifier import Classifier
 from catdog.inference.table import Table
 from catdog.models import backbones, runtime
-from catdog.studies import search
+from catdog.studies import search_runs
 from catdog.training import config, recipes
 
 
@@ -83,7 +83,7 @@ def test_every_command_explains_itself(words, capsys):
 def test_help_names_the_choices_that_there_are(capsys):
     assert tuple(choices.RECIPES) == tuple(recipes.RECIPES)
     assert choices.BACKBONES == tuple(backbones.BACKBONES)
-    assert choices.SEARCHES == search.WAYS
+    assert choices.SEARCHES == search_runs.WAYS
     assert main(["train", "--help"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert set(recipes.RECIPES) <= {line[0] for line in lines if line}
