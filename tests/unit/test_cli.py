@@ -25,8 +25,8 @@ from catdog.inference import answers, submission
 from catdog.inference.classifier import Classifier
 from catdog.inference.table import Table
 from catdog.models import backbones, runtime
-from catdog.studies import search
-from catdog.training import config, recipes
+from catdog.studies import search_runs
+from catdog.training import config, recipes, variants
 
 
 def every_command(group=catdog, words=()):
@@ -81,12 +81,12 @@ def test_every_command_explains_itself(words, capsys):
 
 
 def test_help_names_the_choices_that_there_are(capsys):
-    assert tuple(choices.RECIPES) == tuple(recipes.RECIPES)
+    assert tuple(choices.RECIPES) == tuple(variants.RECIPES)
     assert choices.BACKBONES == tuple(backbones.BACKBONES)
-    assert choices.SEARCHES == search.WAYS
+    assert choices.SEARCHES == search_runs.WAYS
     assert main(["train", "--help"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert set(recipes.RECIPES) <= {line[0] for line in lines if line}
+    assert set(variants.RECIPES) <= {line[0] for line in lines if line}
     assert main(["submit", "--help"]) == 0
     assert f"{submission.CLIP}" in capsys.readouterr().out
 
@@ -183,12 +183,12 @@ def test_several_values_after_one_name():
 
 
 def test_a_recipe_with_changes():
-    changed = recipes.changed("improved", epochs=2, batch_size=8, learning_rate=0.5, patience=0)
+    changed = variants.changed("improved", epochs=2, batch_size=8, learning_rate=0.5, patience=0)
     assert (changed.epochs, changed.batch_size, changed.patience) == (2, 8, 0)
     assert changed.learning_rate == 0.5 and changed.precision == recipes.IMPROVED.precision
-    assert recipes.changed("article", epochs=None) == recipes.ARTICLE
+    assert variants.changed("article", epochs=None) == recipes.ARTICLE
     with pytest.raises(CatDogError, match="leave out --patience"):
-        recipes.changed("fast", patience=3)
+        variants.changed("fast", patience=3)
 
 
 @pytest.mark.usefixtures("features_elsewhere")

@@ -13,7 +13,7 @@ from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.data import augmentation, batching, imaging, loading, manifests
 from catdog.models import networks, provenance
-from catdog.training import loop, optimizers, recipes
+from catdog.training import loop, optimizers, recipes, variants
 
 SMALL = replace(
     recipes.FAST,
@@ -203,7 +203,7 @@ def test_it_learns_and_can_be_judged_at_its_last_size(photos, small_build, tmp_p
 def test_train_fast_by_photos_held_back_writes_what_any_keras_loads(
     photos_on_disk, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(recipes.RECIPES, "fast", replace(SMALL, decode_size=40))
+    monkeypatch.setitem(variants.RECIPES, "fast", replace(SMALL, decode_size=40))
     run = tmp_path / "run"
     given = ["train", "fast", "--data", str(photos_on_disk), "--run", str(run), "--choose", "8"]
     assert main(given) == 0

@@ -12,7 +12,7 @@ from catdog import CatDogError
 from catdog.core import files
 from catdog.data import loading, organizing
 from catdog.models import features
-from catdog.studies import search
+from catdog.studies import search_runs
 
 SMALL = dict(backbone="efficientnet-lite0", size=64, weights=None, shard=8, progress=False)
 
@@ -104,12 +104,12 @@ def test_search_in_the_database_of_another_program_is_refused(other, tmp_path, m
         raise Begun(file)
 
     scale = SimpleNamespace(name="sample", folder=tmp_path)
-    monkeypatch.setattr(search.config, "scale", lambda _: scale)
-    monkeypatch.setattr(search.manifests, "reference", lambda _: {"manifest_sha256": "0"})
-    monkeypatch.setattr(search.loading, "load", lambda *_: (None, None))
-    monkeypatch.setattr(search, "search", begin)
+    monkeypatch.setattr(search_runs.config, "scale", lambda _: scale)
+    monkeypatch.setattr(search_runs.manifests, "reference", lambda _: {"manifest_sha256": "0"})
+    monkeypatch.setattr(search_runs.loading, "load", lambda *_: (None, None))
+    monkeypatch.setattr(search_runs, "search", begin)
     with pytest.raises(Begun) as begun:
-        search.run(folder=tmp_path)
+        search_runs.run(folder=tmp_path)
     other(begun.value.args[0].with_suffix(".lock"))
     with pytest.raises(CatDogError, match="another program is searching in .*: wait for it"):
-        search.run(folder=tmp_path)
+        search_runs.run(folder=tmp_path)

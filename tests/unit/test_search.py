@@ -19,10 +19,10 @@ from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.core import paths
 from catdog.data import augmentation, organizing
-from catdog.studies import ablation, search
+from catdog.studies import ablation, search, search_runs
 from catdog.training import config
 
-PLAN = search.Plan(n_train=32, n_val=16, size=16, epochs=2, minutes=1.0)
+PLAN = search_runs.Plan(n_train=32, n_val=16, size=16, epochs=2, minutes=1.0)
 COMPLETE, FAIL, RUNNING = (
     getattr(optuna.trial.TrialState, s) for s in ("COMPLETE", "FAIL", "RUNNING")
 )
@@ -55,16 +55,16 @@ def no_training(monkeypatch):
         loss = (np.log10(setup.learning_rate) + 3) ** 2 + setup.dropout
         return {"log_loss": loss, "accuracy": 1 / (1 + loss)}
 
-    fitted, suggest = [], search.suggest
+    fitted, suggest = [], search_runs.suggest
 
     def remember(trial, size):
         setup, batch = suggest(trial, size)
         fitted.append(setup)
         return setup, batch
 
-    monkeypatch.setattr(search.keras.utils, "clear_session", lambda **_: None)
-    monkeypatch.setattr(search, "suggest", remember)
-    monkeypatch.setattr(search, "clock", lambda: seconds[0])
+    monkeypatch.setattr(search_runs.keras.utils, "clear_session", lambda **_: None)
+    monkeypatch.setattr(search_runs, "suggest", remember)
+    monkeypatch.setattr(search_runs, "clock", lambda: seconds[0])
     monkeypatch.setattr(ablation, "fit", fit)
     monkeypatch.setattr(ablation, "evaluate", judge)
     return seconds
@@ -72,33 +72,33 @@ def no_training(monkeypatch):
 
 def test_it_stops_when_the_budget_is_spent_and_goes_on_with_more(no_training, tmp_path):
     plan = replace(PLAN, minutes=0.1)
-    study = search.search("random", some_photos(), plan, tmp_path / "s.db", progress=False)
-    assert len(study.trials) == 6 and search.spent(study) == pytest.approx(6)
-    again = search.search("random", some_photos(), plan, tmp_path / "s.db", progress=False)
+    study = search_runs.search("random", some_photos(), plan, tmp_path / "s.db", progress=False)
+    assert len(study.trials) == 6 and search_runs.spent(study) == pytest.approx(6)
+    again = search_runs.search("random", some_photos(), plan, tmp_path / "s.db", progress=False)
     assert len(again.trials) == 6 and no_training[0] == pytest.approx(6)
     more = replace(plan, minutes=0.15)
-    study = search.search("random", some_photos(), more, tmp_path / "s.db", progress=False)
+    study = search_runs.search("random", some_photos(), more, tmp_path / "s.db", progress=False)
     assert len(study.trials) == 9
     # a search that was interrupted tries what an unbroken one tries
-    unbroken = search.search("random", some_photos(), more, tmp_path / "t.db", progress=False)
+    unbroken = search_runs.search("random", some_photos(), more, tmp_path / "t.db", progress=False)
     assert [t.params for t in study.trials] == [t.params for t in unbroken.trials]
 
 
 def test_it_prunes_and_finds_better_than_chance(no_training, tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "storage", lambda _: optuna.storages.InMemoryStorage())
+    monkeypatch.setattr(search_runs, "storage", lambda _: optuna.storages.InMemoryStorage())
     plan = replace(PLAN, minutes=0.4)
     best, pruned = {}, {}
-    for way in search.WAYS:
-        study = search.search(way, some_photos(), plan, tmp_path / "s.db", progress=False)
-        best[way] = search.best_value(study)
+    for way in search_runs.WAYS:
+        study = search_runs.search(way, some_photos(), plan, tmp_path / "s.db", progress=False)
+        best[way] = search_runs.best_value(study)
         pruned[way] = sum(t.state == optuna.trial.TrialState.PRUNED for t in study.trials)
     assert pruned["tpe"] > 0 and pruned["random"] == 0 and best["tpe"] < best["random"]
 
 
 def test_settings_are_within_the_space():
     for number in range(20):
-        study = optuna.create_study(sampler=search.sampler("random", 1, number))
-        setup, batch = search.suggest(study.ask(), 16)
+        study = optuna.create_study(sampler=search_runs.sampler("random", 1, number))
+        setup, batch = search_runs.suggest(study.ask(), 16)
         assert 1e-4 <= setup.learning_rate <= 3e-2 and 0 <= setup.dropout <= 0.7
         assert batch in (16, 32, 64, 128) and setup.filters[2] == 2 * setup.filters[0]
     nothing = search.augmentation(0.0)
@@ -120,8 +120,8 @@ import sys
 import numpy as np
 sys.path.insert(0, sys.argv[2])
 from test_search import PLAN, some_photos
-from catdog.studies import search
-search.search("tpe", some_photos(), PLAN, sys.argv[1], progress=False)
+from catdog.studies import search, search_runs
+search_runs.search("tpe", some_photos(), PLAN, sys.argv[1], progress=False)
 """
 
 
@@ -156,8 +156,10 @@ def test_a_kill_loses_no_trial(tmp_path):
     (cut,) = [t for t in before if t.state == RUNNING]
     assert len(done) >= 2
 
-    plan = replace(PLAN, minutes=(search.spent(search.open_study("tpe", 1, file)) + 0.01) / 60)
-    study = search.search("tpe", some_photos(), plan, file, progress=False)
+    plan = replace(
+        PLAN, minutes=(search_runs.spent(search_runs.open_study("tpe", 1, file)) + 0.01) / 60
+    )
+    study = search_runs.search("tpe", some_photos(), plan, file, progress=False)
     after = study.trials
     for trial in done:
         same = after[trial.number]
@@ -175,10 +177,10 @@ def test_the_command_searches_judges_on_new_photos_and_writes_a_record(
     monkeypatch.setattr(config.synthetic, "organize", lambda *_: folder)
     monkeypatch.setitem(config.SCALES, "sample", replace(config.SCALES["sample"], folder=folder))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    tiny = search.Plan(n_train=20, n_val=10, size=16, epochs=1, minutes=1.0)
-    monkeypatch.setitem(search.PLANS, "sample", tiny)
-    final = search.final  # with one seed instead of three, to be quick
-    monkeypatch.setattr(search, "final", lambda *args: final(*args[:-1], 1))
+    tiny = search_runs.Plan(n_train=20, n_val=10, size=16, epochs=1, minutes=1.0)
+    monkeypatch.setitem(search_runs.PLANS, "sample", tiny)
+    final = search_runs.final  # with one seed instead of three, to be quick
+    monkeypatch.setattr(search_runs, "final", lambda *args: final(*args[:-1], 1))
     out = tmp_path / "record.json"
     assert main(["search", "--minutes", "0.01", "--record", str(out)]) == 0
     record = json.loads(out.read_text())
@@ -202,6 +204,6 @@ def test_the_table_compares_each_winner_with_no_search_over_the_seeds():
     one = {"way": "tpe", "seed": 1, "best": 0, "trials": [{"state": "complete", "loss": 0.5}]}
     one["final"] = runs(0.73, 0.72, 0.74)
     record = {"start": {"final": runs(0.70, 0.71, 0.72)}, "searches": [one]}
-    _, winner, start = search.table(record).splitlines()
+    _, winner, start = search_runs.table(record).splitlines()
     assert "73.0%, +2.0 points (-0.5 to +4.5)" in winner  # 4.303 standard errors of 1 / √3
     assert "71.0%, 3 seeds" in start

@@ -57,7 +57,7 @@ def experiment(names, listing, scale, seeds, epochs, force, record: Path | None)
 def search(scale, minutes, ways, seeds, seed, record: Path | None) -> None:
     """Search for good settings, with a budget; resumes."""
     load_keras()
-    from catdog.studies import search as studies
+    from catdog.studies import search_runs as studies
 
     found = studies.run(scale, ways, minutes, seeds, first=seed)
     say(studies.table(found))

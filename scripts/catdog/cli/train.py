@@ -111,9 +111,9 @@ def train(
 def _train(recipe, data, run, seed, everything, how, **changes) -> dict:
     """Train once a seed; return the record of it, or of all."""
     from catdog.core import processes, recording
-    from catdog.training import recipes, reference_runs
+    from catdog.training import reference_runs, variants
 
-    changed = recipes.changed(recipe, **changes)
+    changed = variants.changed(recipe, **changes)
     records = []
     for one, record in reference_runs.runs(recipe, changed, data, seed, run, everything, **how):
         records.append(record)
