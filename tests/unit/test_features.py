@@ -1,6 +1,7 @@
 """Cached features: computed once, resumed after a kill, never reused for something else."""
 
 import os
+import shutil
 from pathlib import Path
 
 import keras
@@ -41,6 +42,27 @@ def test_nothing_is_computed_twice(folder, tmp_path, monkeypatch):
     features.extract(folder, "train", root=tmp_path / "f", **HOW)
     monkeypatch.setattr(backbones, "build", None)
     features.extract(folder, "train", root=tmp_path / "f", **HOW)
+
+
+def test_machines_that_compute_a_part_each_compute_what_one_does(folder, tmp_path, monkeypatch):
+    parts = [
+        features.extract(folder, "train", root=tmp_path / str(i), part=(i, 3), **HOW)
+        for i in range(3)
+    ]
+    assert [len(part) for part in parts] == [16, 8, 8]
+    for part in parts[1:]:
+        for shard in part.shards:  # as one copies them
+            shutil.copy(shard, parts[0].shards[0].parent)
+    whole = features.extract(folder, "train", root=tmp_path / "one", **HOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(backbones, "build", None)
+        together = features.extract(folder, "train", root=tmp_path / "0", **HOW)
+    assert np.allclose(np.asarray(together), np.asarray(whole), atol=2e-2)
+    assert together.files == whole.files and (together.labels == whole.labels).all()
+    assert parts[1].files == whole.files[8:16]
+    assert np.array_equal(np.asarray(parts[1]), np.asarray(together)[8:16])
+    with pytest.raises(CatDogError, match="32 photos are no 5 files of 8"):
+        features.extract(folder, "train", root=tmp_path / "f", part=(4, 5), **HOW)
 
 
 def test_a_change_is_noticed(folder, tmp_path):
