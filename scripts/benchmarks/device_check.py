@@ -23,7 +23,7 @@ from catdog.core import distribution, files, hardware, paths
 from catdog.data import augmentation, loading, manifests
 from catdog.evaluation import metrics, reported
 from catdog.models import features, networks
-from catdog.training import loop, optimizers, recipes, transfer
+from catdog.training import loop, optimizers, recipes, transfer_runs
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 ARTICLES_ACCURACY, GOAL = reported.article_2017("cnn")["accuracy"], 0.99
@@ -334,10 +334,12 @@ def _transfer(folder, run: Path, backbone: str, size: int | None) -> dict:
         for flip in (False, True):
             count += len(features.extract(folder, split, backbone, size, flip=flip, root=cache))
     extracted = time.perf_counter() - started
-    model, frozen = transfer.frozen(folder, backbone, size, root=cache)
+    model, frozen = transfer_runs.frozen(folder, backbone, size, root=cache)
     head_done = time.perf_counter() - started
     tuned_run = run / "training"
-    _, tuned = transfer.fine_tune(folder, backbone, transfer.head_of(model), size, run=tuned_run)
+    _, tuned = transfer_runs.fine_tune(
+        folder, backbone, transfer_runs.head_of(model), size, run=tuned_run
+    )
     to_goal = None
     if frozen["validation"]["accuracy"] >= GOAL:
         to_goal = round(head_done, 1)

@@ -19,8 +19,9 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from benchmarks import isolation
 from catdog import CatDogError, no_bar
-from catdog.core import paths, resources
+from catdog.core import paths
 from catdog.data import manifests
 from catdog.evaluation.statistics import spread, wilson
 
@@ -63,7 +64,7 @@ def _predict(tree: Path, photos: Sequence[str | Path], out: Path) -> dict[str, f
     """
     command = [sys.executable, "-m", "catdog", "predict", *map(str, photos), "--csv", str(out)]
     environment = os.environ | {"PYTHONPATH": str(tree / "scripts"), "CATDOG_HOME": str(tree)}
-    said = resources.run_in_subprocess(_LAUNCHER, *command, what="catdog predict", env=environment)
+    said = isolation.run_in_subprocess(_LAUNCHER, *command, what="catdog predict", env=environment)
     return json.loads(said)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from benchmarks import isolation
 from catdog import CatDogError
 from catdog.core import resources
 from catdog.data import manifests, organizing, sources
@@ -84,7 +85,7 @@ def _expected(before: list[dict], n: int) -> float:
 
 def _measured(step: str, folder: str | Path, root: str, n: int, before: list[dict]) -> dict:
     code = "import sys; from benchmarks import scaling; scaling.run(*sys.argv[1:])"
-    said = resources.run_in_subprocess(code, step, folder, root, n, what=f"{step} of {n:,} photos")
+    said = isolation.run_in_subprocess(code, step, folder, root, n, what=f"{step} of {n:,} photos")
     row = {"n": n, **json.loads(said)}
     row["images_per_second"] = round(n / row["seconds"], 1)
     if before and "seconds" in before[-1]:
@@ -118,7 +119,7 @@ def run(step: str, folder: str, root: str, n: str) -> None:
 
         def work():
             batches = batching.training_batches(images, labels, each, **how)
-            return max(resources.own_memory_gb() for _ in batches.take(-(-len(labels) // each)))
+            return max(isolation.own_memory_gb() for _ in batches.take(-(-len(labels) // each)))
 
     elif step == "features":
         from catdog.models import features

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from benchmarks import isolation
 from benchmarks.flops import flops_of as flops_of  # beside the rates that it explains
 from catdog import CatDogError
-from catdog.core import resources
 from catdog.data import augmentation, batching, imaging, manifests
 from catdog.evaluation import statistics
 
@@ -336,7 +336,7 @@ def _peak_memory(folder, backbone: str, size: int, weights: str | None, n: int |
         how = {"folder": str(folder), "split": None, "backbone": backbone, "size": size}
         how |= {"weights": weights, "pool": False, "root": root, "limit": n}
         what = f"the extraction with {backbone}"
-        return round(float(resources.run_in_subprocess(_PEAK, json.dumps(how), what=what)), 2)
+        return round(float(isolation.run_in_subprocess(_PEAK, json.dumps(how), what=what)), 2)
 
 
 def data_wait(model: keras.Model, batches: Iterable, steps: int = 50, warm: int = 5) -> dict:

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
-from benchmarks import throughput
-from catdog.core import hardware, resources
+from benchmarks import isolation, throughput
+from catdog.core import hardware
 from catdog.data import batching, manifests, pixel_cache
 from catdog.evaluation import statistics
 from catdog.training import optimizers, recipes
@@ -278,5 +278,5 @@ def train_a_little(folder: str | Path, name: str, n: int) -> None:
 def _memory_of_training(folder: str | Path, name: str, n: int) -> float:
     """Peak memory in GB of a process that trains in one way, for n photos."""
     return round(
-        float(resources.run_in_subprocess(_TRAIN, folder, name, n, what=f"training in {name}")), 2
+        float(isolation.run_in_subprocess(_TRAIN, folder, name, n, what=f"training in {name}")), 2
     )

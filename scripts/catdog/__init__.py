@@ -27,7 +27,7 @@ _FOR_CHAPTERS = {
     "models": "backbones export features networks saving",
     "evaluation": "attribution metrics ood reported statistics",
     "training": "config loop optimizers recipes transfer",
-    "inference": "classifier prediction serve submission",
+    "inference": "classifier prediction submission",
     "studies": "ablation search",
     "book": "plots",
 }

@@ -177,7 +177,9 @@ def _(place: Place) -> Seen:
 
 @fault("program", "a chapter's lines in a program, with no guard of __main__", "data/sample", 0)
 def _(place: Place) -> Seen:
-    lines = "from catdog.data import download\nprint(download.sample('data', n=40, progress=False))"
+    lines = (
+        "from catdog.data import synthetic\nprint(synthetic.organize('data', n=40, progress=False))"
+    )
     (place.path / "program.py").write_text(lines)
     return place.command(program=["program.py"])
 

@@ -14,7 +14,7 @@ from catdog.data import manifests, organizing
 from catdog.evaluation import statistics
 from catdog.models import networks
 from catdog.studies import vgg16
-from catdog.training import block5, bottleneck, optimizers
+from catdog.training import block5, bottleneck
 
 Studies = vgg16.Studies
 
@@ -41,7 +41,7 @@ def test_rmsprop_is_that_of_keras_2_0_8():
     rng = np.random.default_rng(0)
     p, a = rng.normal(size=6), np.zeros(6)
     scale = 10.0 ** np.arange(-7, -1)  # small gradients are where the epsilon's place is seen
-    optimizer, today = optimizers.ArticleRMSprop(), keras.optimizers.RMSprop()
+    optimizer, today = bottleneck.ArticleRMSprop(), keras.optimizers.RMSprop()
     ours, other = (keras.Variable(p.astype(np.float32)) for _ in range(2))
     start = p.copy()
     for _ in range(30):
@@ -54,7 +54,7 @@ def test_rmsprop_is_that_of_keras_2_0_8():
     moved, moved_today = start - p, start - keras.ops.convert_to_numpy(other)
     assert moved[0] > 0.02 and moved_today[0] < 0.1 * moved[0]
     assert np.allclose(moved_today[-1], moved[-1], rtol=1e-2)
-    copy = optimizers.ArticleRMSprop.from_config(optimizer.get_config())
+    copy = bottleneck.ArticleRMSprop.from_config(optimizer.get_config())
     assert (copy.rho, copy.epsilon, float(copy.learning_rate)) == (0.9, 1e-8, pytest.approx(1e-3))
 
 
@@ -238,11 +238,11 @@ def test_accuracy_is_drawn_against_cost():
     records = {"a": record("vgg16", 150, 20, 0.95), "b": record("vgg16", 224, 10, 0.97)}
     records["c"] = record("efficientnet-lite0", 224, 200, 0.98)
     figure = plots.accuracy_against_cost({**records, "old": {"model": {}}})
-    points = {
-        text.get_text(): tuple(text.xy) for text in figure.axes[0].texts
-    }  # a label stands at each
-    assert points["vgg16, 150 px"] == (50, 0.95) and len(points) == 3
-    assert points["efficientnet-lite0, 224 px"] == (5, 0.98)
+    bars, names = figure.axes[0].get_legend_handles_labels()
+    points = {name: bar[0].get_xydata().tolist() for name, bar in zip(names, bars, strict=True)}
+    assert points["vgg16, 150 pixels"] == [[50, 0.95]] and len(points) == 3
+    assert points["efficientnet-lite0, 224 pixels"] == [[5, 0.98]]
+    assert len({bar[0].get_color() for bar in bars}) == 3
     plots.plt.close(figure)
     with pytest.raises(CatDogError, match="no record says how fast"):
         plots.accuracy_against_cost({"old": {"model": {}}})

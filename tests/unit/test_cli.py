@@ -23,6 +23,7 @@ from catdog.cli.main import catdog, main
 from catdog.core import choices, paths
 from catdog.inference import answers, submission
 from catdog.inference.classifier import Classifier
+from catdog.inference.table import Table
 from catdog.models import backbones, runtime
 from catdog.studies import search
 from catdog.training import config, recipes
@@ -463,7 +464,7 @@ def test_wherever_a_part_was_cut_off_it_goes_on(cut, small_model, tmp_path):
     out = tmp_path / "out.csv"
 
     def write():
-        with answers.Table(out, files) as table:
+        with Table(out, files) as table:
             for one in found[len(table.done) :]:
                 table.write(one)
 
@@ -487,11 +488,11 @@ def test_a_part_of_something_else_is_left_alone(tmp_path):
     ):
         part.write_text(text, newline="")
         with pytest.raises(CatDogError, match="was begun with other photos"):
-            answers.Table(tmp_path / "out.csv", files, threshold)
+            Table(tmp_path / "out.csv", files, threshold)
         assert part.read_text() == text.replace("\r\n", "\n")
     part.write_text(header + first + last, newline="")
     with pytest.raises(CatDogError, match="another model"):
-        with answers.Table(tmp_path / "out.csv", files) as table:
+        with Table(tmp_path / "out.csv", files) as table:
             table.write(answers.Answer(str(files[1]), "cat", 0.1))
     assert part.exists() and not (tmp_path / "out.csv").exists()
 

@@ -15,7 +15,7 @@ from catdog import CatDogError
 from catdog.core import distribution, paths
 from catdog.data import batching
 from catdog.models import networks
-from catdog.training import config, loop, recipes
+from catdog.training import loop, recipes
 
 HERE = Path(__file__).parent
 
@@ -47,11 +47,6 @@ def test_several_devices_give_the_loss_curve_and_the_weights_of_one(backend, num
         assert found["distance"][str(n)] < 1e-4  # one step moves a weight by up to 1e-3
     assert found["left"] == ["epoch-0001"]
     assert found["resumed"] == 0 and found["resumed on one"] < 1e-4
-
-
-def test_chapter_9_runs_on_jax():
-    config.scale("sample")  # drawn here, for a script without a main module cannot start processes
-    assert outside("jax", "chapter_on_jax.py")["backend"] == "jax"
 
 
 def test_tensorflow_is_not_imported_on_jax_before_batches_are_made():

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from catdog.data import download, manifests, synthetic
+from catdog.data import manifests, synthetic
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def test_no_simple_statistic_tells_the_class(blobs, what):
 
 
 def test_sample_is_organized_once(tmp_path):
-    folder = download.sample(tmp_path, n=40, progress=False)
+    folder = synthetic.organize(tmp_path, n=40, progress=False)
     assert manifests.metadata(folder)["counts"]["train"] == {"cat": 16, "dog": 16}
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
-    assert download.sample(tmp_path, n=40, progress=False) == folder
+    assert synthetic.organize(tmp_path, n=40, progress=False) == folder
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before

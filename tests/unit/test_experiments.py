@@ -13,7 +13,7 @@ from catdog.cli.main import main
 from catdog.core import paths
 from catdog.data import organizing
 from catdog.evaluation import statistics
-from catdog.studies import ablation, components
+from catdog.studies import ablation, ablation_runs, components
 from catdog.training import config
 
 N = 12
@@ -107,7 +107,7 @@ def test_losses_are_those_of_their_definitions():
     np.testing.assert_allclose(np.array(components.focal(y, logits, 0.0)), cross, **close)
     target = 0.9 * y + 0.05
     np.testing.assert_allclose(
-        np.array(components.smoothed(y, logits, 0.1)), -(target * np.log(p)).sum(1), **close
+        np.array(components.smoothed(y, logits)), -(target * np.log(p)).sum(1), **close
     )
     # one logit, the difference of the two, says and costs the same
     one = logits[:, 1:] - logits[:, :1]
@@ -246,11 +246,11 @@ def test_a_verdict_compares_with_the_mean_of_all_seeds_of_the_baseline(runs, sai
 def test_one_run_each_decides_nothing_and_the_table_says_so():
     record = record_of(reference=[0.8], change=[0.5])
     assert ablation.verdict(ablation.effect(record, "change")) == UNSURE
-    assert "(one run each)" in ablation.table(record)
+    assert "(one run each)" in ablation_runs.table(record)
 
 
 def test_the_tables_differences_are_those_of_its_accuracies():
-    heading, first, second = ablation.table(
+    heading, first, second = ablation_runs.table(
         record_of(reference=LUCKY_FIRST, change=[0.798])
     ).splitlines()
     assert heading.split()[:2] == ["experiment", "accuracy"]
@@ -273,7 +273,7 @@ def test_the_paired_interval_covers_the_truth():
 def small(tmp_path, monkeypatch, photos, make_zip):
     """A small organized data set as scale sample, and short experiments on it."""
     folder = organizing.organize(make_zip(photos), tmp_path / "data", "sample")
-    monkeypatch.setattr(config.download, "sample", lambda *_: folder)
+    monkeypatch.setattr(config.synthetic, "organize", lambda *_: folder)
     monkeypatch.setitem(config.SCALES, "sample", replace(config.SCALES["sample"], folder=folder))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     monkeypatch.setitem(components.LENGTHS, "sample", components.TrainingBudget(1, 16, seeds=2))
@@ -336,4 +336,4 @@ def test_an_unknown_name_lists_the_known(capsys):
 
 def test_what_has_not_run_is_said(small):
     with pytest.raises(CatDogError, match="catdog experiment reference"):
-        ablation.gather("sample")
+        ablation_runs.gather("sample")

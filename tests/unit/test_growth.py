@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import scaling
+from benchmarks import isolation, scaling
 from catdog import CatDogError
-from catdog.core import parallel, resources
+from catdog.core import parallel
 from catdog.data import imaging, manifests, organizing, sources
 
 
@@ -83,15 +83,15 @@ def test_pages_of_a_mapped_file_are_not_a_process_own(tmp_path):
     code = """
 import json, sys
 import numpy as np
-from catdog.core import resources
-before = resources.own_memory_gb()
+from benchmarks import isolation
+before = isolation.own_memory_gb()
 mapped = np.load(sys.argv[1], mmap_mode="r")
 assert mapped[::1000].sum() == 50_000
-after_mapping = resources.own_memory_gb()
+after_mapping = isolation.own_memory_gb()
 own = np.ones(50_000_000, np.uint8)
-print(json.dumps([after_mapping - before, resources.own_memory_gb() - after_mapping]))
+print(json.dumps([after_mapping - before, isolation.own_memory_gb() - after_mapping]))
 """
-    said = resources.run_in_subprocess(code, tmp_path / "large.npy", what="the measurement")
+    said = isolation.run_in_subprocess(code, tmp_path / "large.npy", what="the measurement")
     by_mapping, by_allocating = json.loads(said)
     assert by_mapping < 0.02
     assert by_allocating == pytest.approx(0.05, abs=0.01)  # 50 MB, and what Python needs

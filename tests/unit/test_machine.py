@@ -9,7 +9,7 @@ from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.cloud import instances
 from catdog.core import distribution, paths, recording
-from catdog.data import download
+from catdog.data import synthetic
 
 no_gpu = pytest.mark.skipif(bool(distribution.gpus()), reason="there is a GPU")
 
@@ -53,7 +53,7 @@ def test_the_check_measures(tmp_path, capsys):
 
 
 def test_the_gpu_measurement_runs_on_a_processor_and_resumes(tmp_path, monkeypatch, few_blocks):
-    folder = download.sample(tmp_path, "tiny", 60, progress=False)
+    folder = synthetic.organize(tmp_path, "tiny", 60, progress=False)
     how = {"device": "cpu", "epochs": 1, "backbone": "efficientnet-lite0", "size": 64}
     how |= {"precisions": ("float32",), "say": lambda *_: None}
     transfer = device_check._transfer

@@ -16,7 +16,7 @@ from PIL import Image, ImageFile, ImageOps
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.data import imaging, manifests, organizing, sources
-from catdog.inference import prediction
+from catdog.inference import folders, prediction
 
 
 def test_ordinary_jpegs_have_the_pixels_that_opencv_gives():
@@ -244,10 +244,10 @@ SAID = [
 
 def test_what_is_no_photo_in_a_folder_is_left_out_and_counted(stick):
     left_out = Counter()
-    found = prediction.photos_in([stick], left_out)
+    found = folders.photos_in([stick], left_out)
     names = [path.relative_to(stick).as_posix() for path in found]
     assert names == ["a.jpg", "album.jpg/d.jpg", "b.jfif", "c.JPE", "e.tif"]
-    assert prediction.said_of(left_out) == SAID
+    assert folders.said_of(left_out) == SAID
 
 
 def test_what_was_left_out_is_said_once_at_the_end(stick, capsys):

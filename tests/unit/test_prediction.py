@@ -21,7 +21,7 @@ from catdog.cli.main import main
 from catdog.core import files, paths
 from catdog.data import imaging
 from catdog.evaluation import attribution
-from catdog.inference import prediction
+from catdog.inference import folders, prediction
 from catdog.inference.classifier import Classifier
 from catdog.models import export, networks, runtime, saving
 
@@ -46,7 +46,7 @@ def folder(tmp_path):
 
 
 def test_a_folder_in_order_with_the_broken_one_set_aside(model, folder):
-    found = list(Classifier(model).stream(prediction.photos_in([folder])))
+    found = list(Classifier(model).stream(folders.photos_in([folder])))
     assert [Path(one.photo).name for one in found[:3]] == ["broken.jpg", "000.jpg", "001.jpg"]
     assert "is no photo" in found[0].error and found[0].dog is None and len(found) == 71
     photos = np.stack([prediction.read_photo(one.photo, 24) for one in found[1:]])

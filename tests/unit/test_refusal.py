@@ -12,10 +12,10 @@ from sklearn.neighbors import NearestNeighbors
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.core import paths
-from catdog.data import download, manifests
-from catdog.evaluation import examination, metrics, ood
+from catdog.data import manifests, synthetic
+from catdog.evaluation import calibration, examination, ood
 from catdog.models import networks, provenance
-from catdog.training import transfer
+from catdog.training import transfer_runs
 
 
 def test_distance_is_that_to_the_nearest_neighbour():
@@ -83,7 +83,7 @@ def test_the_record_and_the_shipped_refusal_belong_together():
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
-    folder = download.sample(tmp_path / "data", "sample", n=120, progress=False)
+    folder = synthetic.organize(tmp_path / "data", "sample", n=120, progress=False)
     keras.utils.set_random_seed(1)
     path = tmp_path / "small.keras"
     networks.article_cnn(24).save(path)
@@ -155,14 +155,14 @@ def test_what_is_chosen_on_is_what_calibrated_and_is_not_among_the_known(small, 
     monkeypatch.setattr(ood, "BANK", 50)
     held, known = examination._apart(path, train, 1)
     assert len(held) == 10 and len(known) == 50 and not set(held) & set(known)
-    assert {train[i].sha256 for i in held} == {p.sha256 for p in transfer.split(folder)[1]}
+    assert {train[i].sha256 for i in held} == {p.sha256 for p in transfer_runs.split(folder)[1]}
     provenance.write(path, folder, "train", train, train[20:30])
     held, known = examination._apart(path, train, 1)
     assert list(held) == list(range(20, 30)) and not set(held) & set(known)
 
 
 def test_clipping_bounds_the_loss_of_a_sure_mistake():
-    curve = metrics.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
+    curve = calibration.clipped_losses([1, 1], [0.0, 1.0], clips=(0.01, 0.1))
     assert curve[0]["log_loss"] == pytest.approx(-(np.log(0.01) + np.log(0.99)) / 2)
     assert curve[1]["log_loss"] < curve[0]["log_loss"]
 

@@ -172,7 +172,7 @@ def test_the_command_searches_judges_on_new_photos_and_writes_a_record(
     tmp_path, monkeypatch, photos, make_zip, capsys
 ):
     folder = organizing.organize(make_zip(photos), tmp_path / "data", "sample")
-    monkeypatch.setattr(config.download, "sample", lambda *_: folder)
+    monkeypatch.setattr(config.synthetic, "organize", lambda *_: folder)
     monkeypatch.setitem(config.SCALES, "sample", replace(config.SCALES["sample"], folder=folder))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     tiny = search.Plan(n_train=20, n_val=10, size=16, epochs=1, minutes=1.0)

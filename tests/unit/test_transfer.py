@@ -12,9 +12,9 @@ from sklearn.metrics import log_loss
 from catdog.cli.main import main
 from catdog.core import paths
 from catdog.data import loading, manifests, organizing
-from catdog.evaluation import calibration, metrics
+from catdog.evaluation import calibration
 from catdog.models import features, provenance, saving
-from catdog.training import loop, transfer
+from catdog.training import loop, transfer, transfer_runs
 
 NAME = "efficientnet-lite0"
 
@@ -55,7 +55,7 @@ def test_the_classifier_is_backbone_and_head(folder):
     logits = np.asarray(found, "float64") @ head[0] + head[1]
     dog = model.predict(images.astype("float32"), verbose=0)[:, 1]
     assert np.allclose(dog, expit(logits), atol=0.05)
-    assert np.allclose(transfer.head_of(model)[0], head[0], atol=1e-5)
+    assert np.allclose(transfer_runs.head_of(model)[0], head[0], atol=1e-5)
 
 
 def test_only_the_upper_blocks_learn_and_normalization_stays():
@@ -77,7 +77,7 @@ def test_only_the_upper_blocks_learn_and_normalization_stays():
 
 
 def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):
-    model, record = transfer.frozen(folder, NAME, 64, weights=None, progress=False)
+    model, record = transfer_runs.frozen(folder, NAME, 64, weights=None, progress=False)
     assert record["validation"]["n"] == 8 and record["model"]["trained"] == 1281
     images, labels, _ = loading.load(folder, "validation", 64, progress=False)
     dog = model.predict(images.astype("float32"), verbose=0)
@@ -85,8 +85,8 @@ def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):
     assert record["trained_on"] == 28 and record["calibrated_on"] == 4
     assert 0.1 < record["temperature"] < 10 and record["validation_calibrated"]["n"] == 8
     recipe = replace(transfer.FINE_TUNING, epochs=1, batch_size=8)
-    tuned, record = transfer.fine_tune(
-        folder, NAME, transfer.head_of(model), 64, recipe, 3, tmp_path / "run"
+    tuned, record = transfer_runs.fine_tune(
+        folder, NAME, transfer_runs.head_of(model), 64, recipe, 3, tmp_path / "run"
     )
     assert record["epochs"] == 1 and 0.1 < record["temperature"] < 10
     assert record["trained_on"] == 28 and record["calibrated_on"] == 4
@@ -119,21 +119,21 @@ def test_calibration_takes_the_best_temperature_then_the_best_clip():
     logits = rng.normal(0, 4, 3000)
     labels = (rng.random(3000) < expit(logits)).astype(int)
     labels[logits > 9] = 0  # a few answers are sure and wrong
-    found = transfer.calibrate(labels, logits)
+    found = calibration.calibrate(labels, logits)
     assert found["calibrated_on"] == 3000
     assert found["temperature"] == calibration.temperature(labels, logits)
     dog = expit(logits / found["temperature"])
-    losses = {c: log_loss(labels, np.clip(dog, c, 1 - c)) for c in metrics.CLIPS}
+    losses = {c: log_loss(labels, np.clip(dog, c, 1 - c)) for c in calibration.CLIPS}
     assert found["clip"] == min(losses, key=losses.get)
     labels = (rng.random(3000) < expit(logits)).astype(int)
-    assert transfer.calibrate(labels, logits)["clip"] < found["clip"]
+    assert calibration.calibrate(labels, logits)["clip"] < found["clip"]
 
 
 def test_the_photos_held_back_are_seen_by_the_calibration_and_by_nothing_else(
     folder, tmp_path, monkeypatch, capsys
 ):
     """Through the command; what is really passed on is looked at."""
-    used, held = transfer.split(folder)
+    used, held = transfer_runs.split(folder)
     assert len(held) == 4 and sum(photo.label == "cat" for photo in held) == 2
     assert not {p.sha256 for p in used} & {p.sha256 for p in held}
     assert len(used) + len(held) == 32
@@ -173,14 +173,14 @@ def test_the_photos_held_back_are_seen_by_the_calibration_and_by_nothing_else(
         networks.append(build())
         return networks[0], {"seconds": [1.0], "cpu_seconds": [1.0], "history": {}}
 
-    def calibrate(labels, logits, calibrate=transfer.calibrate):
+    def calibrate(labels, logits, calibrate=calibration.calibrate):
         calibrated.append((labels, logits))
         return calibrate(labels, logits)
 
-    monkeypatch.setattr(transfer.features, "extract", extract)
+    monkeypatch.setattr(transfer_runs.features, "extract", extract)
     monkeypatch.setattr(transfer, "fit_head", fit_head)
-    monkeypatch.setattr(transfer, "calibrate", calibrate)
-    monkeypatch.setattr(transfer.loop, "train", train)
+    monkeypatch.setattr(calibration, "calibrate", calibrate)
+    monkeypatch.setattr(transfer_runs.loop, "train", train)
     run = tmp_path / "run"
     given = ["--backbone", NAME, "--size", "64", "--data", str(folder), "--run", str(run)]
     assert main(["transfer", "fine-tune", *given, "--seed", "5"]) == 0
@@ -221,7 +221,7 @@ def test_what_may_learn_tells_runs_apart(folder, tmp_path):
 
 
 def test_the_study_has_its_parts(folder):
-    found = transfer.study(
+    found = transfer_runs.study(
         folder, NAME, 64, sizes=(8, 16, 32), seeds=2, progress=False, weights=None
     )
     assert [row["n"] for row in found["learning_curve"]] == [8, 16, 32]

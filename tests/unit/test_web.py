@@ -12,7 +12,7 @@ import pytest
 from pictures import jpeg
 
 from catdog import CatDogError
-from catdog.inference import prediction, web
+from catdog.inference import folders, prediction, web
 
 on_linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="only Linux has all of 127.0.0.0/8"
@@ -72,7 +72,7 @@ def test_a_photo_behind_an_address_and_behind_a_redirect(address):
     assert web.fetch(f"{address}/cat.jpg") == jpeg(1)
     assert web.fetch(f"{address}/to//cat.jpg?x=1") == jpeg(1)
     assert prediction.read_photo(f"{address}/cat.jpg", 16).shape == (16, 16, 3)
-    assert list(prediction.photos_in([f"{address}/cat.jpg"])) == [f"{address}/cat.jpg"]
+    assert list(folders.photos_in([f"{address}/cat.jpg"])) == [f"{address}/cat.jpg"]
 
 
 @pytest.mark.parametrize(

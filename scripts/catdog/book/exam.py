@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from catdog.book import code_questions, questions
 from catdog.book.questions import Question
-from catdog.core import files
+from catdog.core import files, handouts
 
 QUESTIONS = (*questions.PENCIL, *code_questions.CODE)
 HEAD = """\
@@ -48,16 +48,18 @@ def write(seed: int, folder: str | Path, key: str | Path) -> Path:
         CatDogError: the key would lie in the students' folder, or one of the two is there already.
     """
     notebook = Path(folder) / "exam.ipynb"
-    files.must_be_apart(key, folder, "the students")
+    handouts.must_be_apart(key, folder, "the students")
     for path in (notebook, Path(key)):
-        files.must_not_exist(path)
+        handouts.must_not_exist(path)
     drawn = draw(seed)
     made = {
         str(n): {"title": q.title, "given": q.given, "parts": q.parts}
         for n, q in enumerate(drawn, 1)
     }
     name = _name(drawn)
-    files.write_private(key, json.dumps({"exam": name, "seed": seed, "questions": made}, indent=1))
+    handouts.write_private(
+        key, json.dumps({"exam": name, "seed": seed, "questions": made}, indent=1)
+    )
     files.write(notebook, nbformat.writes(_notebook(drawn, name)))
     return notebook
 

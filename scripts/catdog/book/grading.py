@@ -29,7 +29,7 @@ from nbclient.exceptions import DeadKernelError
 
 from catdog import CatDogError
 from catdog.book.kernels import Kernels, Notebook, Stalled
-from catdog.core import files
+from catdog.core import files, handouts
 
 CELL = 10.0  # seconds of a processor that a cell may take
 WAIT = 6  # times as long it may last: on a busy machine an import alone can
@@ -334,7 +334,7 @@ def write(key: dict, grades: Iterable[Grade], path: str | Path) -> Iterator[Grad
     Raises:
         CatDogError: the file is there already.
     """
-    files.must_not_exist(path)
+    handouts.must_not_exist(path)
     with files.writing(path), open(path, "w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(["name", *key["questions"], "total", "of", "remarks"])

@@ -42,12 +42,10 @@ def _organizing(name: str, n: int | None = None):
     )  # fmt: skip
 
 
-def _get(source: str, *given, **how) -> None:
-    from catdog.data import download, manifests, organizing
+def _get(get: Callable, *given, **how) -> None:
+    from catdog.data import manifests
 
-    common = (how["root"], how["name"], how["n"], how["ratio"], how["seed"])
-    get: Callable = getattr(download, source, organizing.organize)
-    folder = get(*given, *common)
+    folder = get(*given, how["root"], how["name"], how["n"], how["ratio"], how["seed"])
     made = manifests.metadata(folder)
     for split, counts in made["counts"].items():
         say(f"{folder / split}: {counts['cat']:,} cats, {counts['dog']:,} dogs")
@@ -60,7 +58,9 @@ def _get(source: str, *given, **how) -> None:
 @_organizing("sample", 2000)
 def sample(**how) -> None:
     """Drawn cats and dogs, made here in seconds."""
-    _get("sample", **how)
+    from catdog.data import synthetic
+
+    _get(synthetic.organize, **how)
 
 
 @data.command()
@@ -68,21 +68,27 @@ def sample(**how) -> None:
 @_organizing("photos")
 def archive(path: Path, **how) -> None:
     """A zip or folder of cat.N.jpg and dog.N.jpg."""
-    _get("archive", path, **how)
+    from catdog.data import organizing
+
+    _get(organizing.organize, path, **how)
 
 
 @data.command(short_help="Download Microsoft's 25,000 photos (825 MB)")
 @_organizing("photos")
 def microsoft(**how) -> None:
     """Download Microsoft's archive of 25,000 photos (825 MB)."""
-    _get("microsoft", **how)
+    from catdog.data import download
+
+    _get(download.microsoft, **how)
 
 
 @data.command(short_help="Download Kaggle's archives with your own token")
 @_organizing("photos")
 def kaggle(**how) -> None:
     """Download Kaggle's archives with your own token."""
-    _get("kaggle", **how)
+    from catdog.data import download
+
+    _get(download.kaggle, **how)
 
 
 @data.command()

@@ -25,14 +25,14 @@ def experiment(names, listing, scale, seeds, epochs, force, record: Path | None)
     NAME is an experiment's, see --list; default: all.
     """
     load_keras()
-    from catdog.studies import ablation
+    from catdog.studies import ablation, ablation_runs
 
     if listing:
         for name, one in ablation.EXPERIMENTS.items():
             say(f"{name:20} {one.section}: {one.change}")
         return
-    found = ablation.run(names, scale, seeds, force=force, epochs=epochs)
-    say(ablation.table(found))
+    found = ablation_runs.run(names, scale, seeds, force=force, epochs=epochs)
+    say(ablation_runs.table(found))
     keep_record(record, found)
 
 

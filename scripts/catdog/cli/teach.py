@@ -8,7 +8,7 @@ import click
 
 from catdog.cli import options
 from catdog.cli.output import note, say
-from catdog.core import files, paths
+from catdog.core import handouts, paths
 
 
 @click.command(cls=options.Command)
@@ -60,7 +60,7 @@ def grade(key: Path, submissions, csv: Path | None, seconds: float, memory: floa
 
     about = grading.read_key(key)
     table = csv or key.with_suffix(".csv")
-    files.must_not_exist(table)
+    handouts.must_not_exist(table)
     named = grading.submissions(submissions)
     wide = max(map(len, named))
     grades = (grading.grade(about, n, path, seconds, memory) for n, path in named.items())

@@ -110,7 +110,8 @@ def transfer(
     from benchmarks import throughput
     from catdog.core import recording
     from catdog.models import backbones
-    from catdog.training import transfer as training
+    from catdog.training import transfer_runs as runs
+    from catdog.training.transfer import FINE_TUNING
 
     size = size or backbones.spec(backbone).size
     of = "" if how == "vgg16" else f"-{backbone}-{size}"
@@ -120,22 +121,21 @@ def transfer(
         return _vgg16(data, run, choices.VGG16_PARTS if part == "all" else [part])
     _must_fit(run / "record.json", data, how == "frozen" and no_mirror)
     if how == "study":
-        found = recording.write(run / "record.json", training.study(data, backbone, size))
+        found = recording.write(run / "record.json", runs.study(data, backbone, size))
         say(f"{run / 'record.json'}: the record")
         return found
     if how == "frozen":
-        model, record = training.frozen(data, backbone, size, not no_mirror)
+        model, record = runs.frozen(data, backbone, size, not no_mirror)
         record["extraction"] = throughput.extraction_rate(data, backbone, size)
     else:
-        head = training.head_of(training.frozen(data, backbone, size)[0])
-        recipe = training.FINE_TUNING
-        recipe = replace(recipe, epochs=epochs or recipe.epochs)
-        model, record = training.fine_tune(
+        head = runs.head_of(runs.frozen(data, backbone, size)[0])
+        recipe = replace(FINE_TUNING, epochs=epochs or FINE_TUNING.epochs)
+        model, record = runs.fine_tune(
             data, backbone, head, size, recipe, from_block, run / "training", seed
         )
-    for line in training.lines(record):
+    for line in runs.lines(record):
         say(line)
-    found = training.keep(model, record, data, run)
+    found = runs.keep(model, record, data, run)
     note(f"{run / 'model.keras'}: the model\n{run / 'record.json'}: the record of the run")
     return found
 

@@ -13,7 +13,8 @@ import click
 from catdog import no_bar
 from catdog.cli import options, output
 from catdog.cli.output import load_keras, note, reports, say
-from catdog.core import choices, paths
+from catdog.core import paths
+from catdog.inference import answers
 
 
 @click.command(cls=options.Command)
@@ -43,12 +44,13 @@ def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_jso
         raise click.UsageError("--csv and --json exclude each other.")
     from tqdm.auto import tqdm
 
-    from catdog.inference import answers, prediction
+    from catdog.inference import folders
     from catdog.inference.classifier import Classifier
+    from catdog.inference.table import Table
 
     left_out: Counter[str] = Counter()
-    files = list(prediction.photos_in(photos, left_out))
-    table = answers.Table(csv, files, threshold) if csv else None
+    files = list(folders.photos_in(photos, left_out))
+    table = Table(csv, files, threshold) if csv else None
     done = table.done if table else []
     classifier = Classifier(model, reject=not no_reject, mirror=mirror, threshold=threshold)
     failed, started = sum(not row[1] for row in done), time.perf_counter()
@@ -71,7 +73,7 @@ def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_jso
                     say(click.format_filename(str(one)))  # names that are no Unicode, too
             bar.update()
     seconds, n = time.perf_counter() - started, len(files) - failed
-    for sentence in prediction.said_of(left_out):
+    for sentence in folders.said_of(left_out):
         click.echo(f"catdog: {sentence}", err=True)
     if as_json:
         return int(bool(failed))
@@ -90,7 +92,7 @@ def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_jso
 @click.option(
     "--clip",
     type=options.Number(0, 0.5, max_open=True),
-    default=choices.CLIP,
+    default=answers.CLIP,
     help="be no surer than this, see the model's record",
 )
 @options.model

@@ -15,10 +15,8 @@ from pathlib import Path
 from catdog import CatDogError
 from catdog.cloud import Unreachable, cloudformation, copying, door, ssh_keys, tunnel
 from catdog.cloud.account import Account, Say, explained, find_stack, named, stack_name
-from catdog.cloud.cloudformation import TEMPLATE as TEMPLATE  # chapter 18 shows it
 from catdog.cloud.instances import NAME
-from catdog.cloud.machine_status import status as status  # the command asks for it here
-from catdog.cloud.machine_status import wait_for, whole_machine
+from catdog.cloud.machine_status import status, wait_for, whole_machine
 from catdog.cloud.planning import Plan, need_session_manager, one_address, own_address
 
 USER = "ubuntu"

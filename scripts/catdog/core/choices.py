@@ -33,7 +33,6 @@ VGG16_PARTS = {
     "averaged": "maps averaged, logistic regression, at 150 and 224 pixels",
     "block5": "the last block fine-tuned, from the maps of block 4",
 }
-BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "vgg16", "xception")
+BACKBONES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "vgg16")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "fastest")
 SEARCHES = ("tpe", "random")
-CLIP = 5e-4  # after 1,600 photos without a sure mistake; see chapter 17

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import psutil
-
-from catdog import CatDogError
 
 # of all that processors can do, what decides how fast a network trains on them
 SETS = ("sse4_1", "avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
@@ -76,31 +73,3 @@ def peak_memory_gb(pid: int | None = None) -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
-
-
-def own_memory_gb() -> float:
-    """Return this process's resident memory now, in GB, without the pages of mapped files.
-
-    Those the system takes back as soon as anything else needs room. (Only Linux tells them apart.)
-    """
-    memory = psutil.Process().memory_info()
-    return (memory.rss - getattr(memory, "shared", 0)) / 1e9
-
-
-def run_in_subprocess(code: str, *arguments, what: str, env: dict | None = None) -> str:
-    """Run Python code in a process of its own, whose memory is nobody else's; return its last line.
-
-    Args:
-        arguments: in its sys.argv[1:], as text.
-        what: a few words for the error.
-        env: its environment; by default this process's.
-
-    Raises:
-        CatDogError: it failed.
-    """
-    line = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(line, capture_output=True, text=True, env=env)
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
-        raise CatDogError(f"{what} failed: {why}")
-    return done.stdout.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Get photos: drawn ones, Microsoft's archive, or Kaggle's, and organize them."""
+"""Get photos from elsewhere, Microsoft's archive or Kaggle's, and organize them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from catdog import CatDogError, no_bar
 from catdog.core import files
-from catdog.data import manifests, organizing, sources, synthetic
+from catdog.data import organizing
 
 MICROSOFT_URL = (
     "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
@@ -31,37 +31,6 @@ Kaggle did not accept a token from this computer. To get one:
   2. Under Settings, API, choose "Generate New Token".
   3. Save it as ~/.kaggle/access_token (or set the environment variable KAGGLE_API_TOKEN).
 Then run this command again. Without an account: 'catdog data microsoft' has the same photos."""
-
-
-def sample(
-    root: str | Path = "data",
-    name: str = "sample",
-    n: int = 2000,
-    ratio: float = 0.2,
-    seed: int = 1,
-    progress: bool = True,
-) -> Path:
-    """Draw n cats and dogs, half and half, organize them in `root/name`, and return that folder.
-
-    The same seed gives the same bytes. See `organizing.organize` for the arguments and errors.
-    """
-    pairs = [(label, i) for label in manifests.LABELS for i in range((n + 1) // 2)]
-
-    def entries() -> list[sources.Entry]:
-        bar = tqdm(
-            zip(pairs, synthetic.jpegs(pairs, seed), strict=True),
-            total=len(pairs),
-            desc="drawing",
-            unit="picture",
-            disable=no_bar(progress),
-        )
-        return [
-            sources.Entry(f"{label}.{i}.jpg", label, lambda blob=blob: blob)
-            for (label, i), blob in bar
-        ]
-
-    source = sources.Source(f"drawn cats and dogs, version {synthetic.VERSION}", None, entries)
-    return organizing.organize(source, root, name, n, ratio, seed, progress)
 
 
 def download(

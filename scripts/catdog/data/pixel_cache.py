@@ -67,12 +67,10 @@ def load(
     target = Path(root or paths.FEATURES) / name / "pixels.npy"
     if not target.exists():
         where = loading.paths_of(folder, photos)
-        try:
-            with files.lock(target.with_name(".lock"), "decoding photos", wait=None):
-                if not target.exists():  # the program that was waited for may have made it
-                    _write(target, where, size, about, progress)
-        except OSError as error:
-            raise files.cannot_write(target, error) from None
+        lock = files.lock(target.with_name(".lock"), "decoding photos", wait=None)
+        with files.writing(target), lock:
+            if not target.exists():  # the program that was waited for may have made it
+                _write(target, where, size, about, progress)
     return _read(target, about), labels, photos
 
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from catdog import no_bar
-from catdog.core import files
-from catdog.data import manifests, organizing, sources, synthetic
+from catdog.core import handouts
+from catdog.data import manifests, organizing, synthetic
 
 SHARE = 0.95  # of the training photos of each class, those on which the cue agrees with the label
 COLOURS = {"red": (230, 40, 40), "green": (40, 190, 70), "blue": (40, 80, 230)}
@@ -112,26 +109,18 @@ def organize(
             `organizing.organize` says.
     """
     folder, key = Path(folder).absolute(), Path(key)
-    files.must_be_apart(key, folder, "the data set")
+    handouts.must_be_apart(key, folder, "the data set")
     for path in (folder, key):
-        files.must_not_exist(path)
+        handouts.must_not_exist(path)
     names = {f"{label}.{i}.jpg": label for label in manifests.LABELS for i in range((n + 1) // 2)}
     split = organizing.choose_split({f: f for f in names}, names, n, 0.2, 1)
     cue = cue_of(seed)
     bear = bearers(split, cue, seed)
-    photos = [
-        (label, int(f.split(".")[1]), cue if f in bear else None) for f, label in names.items()
-    ]
-
-    def entries() -> list[sources.Entry]:
-        drawn = synthetic.jpegs(photos, seed, jpeg)
-        bar = tqdm(drawn, "drawing", len(photos), unit="picture", disable=no_bar(progress))
-        blobs = dict(zip(names, bar, strict=True))
-        return [
-            sources.Entry(f, label, partial(blobs.__getitem__, f)) for f, label in names.items()
-        ]
-
-    source = sources.Source("drawn cats and dogs, with a shortcut", None, entries)
+    photos = {
+        f: (label, int(f.split(".")[1]), cue if f in bear else None) for f, label in names.items()
+    }
+    title = "drawn cats and dogs, with a shortcut"
+    source = synthetic.source(title, photos, seed, jpeg, progress)
     organizing.organize(source, folder.parent, folder.name, n, progress=progress)
     made = manifests.read(folder)
     counts = Counter((p.split, p.label, p.file in bear) for p in made)
@@ -147,5 +136,5 @@ def organize(
         "details": cue,
         "seed": seed,
     }
-    files.write_private(key, json.dumps(about, indent=1))
+    handouts.write_private(key, json.dumps(about, indent=1))
     return about

@@ -15,13 +15,16 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from types import ModuleType
 
 import cv2
 import numpy as np
 from PIL import Image
+from tqdm.auto import tqdm
 
-from catdog.data import animals, backgrounds
+from catdog import no_bar
+from catdog.data import animals, backgrounds, manifests, organizing, sources
 from catdog.data.drawing import Canvas
 
 VERSION = 1  # counted up when the same seed draws other pictures
@@ -99,3 +102,42 @@ def jpegs(pairs: list, seed: int = 1, make: Callable = _numbered) -> Iterator[by
         with _without_main():
             drawn = pool.map(partial(make, seed), pairs, chunksize=20)
         yield from drawn
+
+
+def source(
+    name: str, photos: dict, seed: int, make: Callable = _numbered, progress: bool = True
+) -> sources.Source:
+    """Return a source of pictures that are drawn when its entries are asked for.
+
+    Args:
+        photos: {name of the file: what `jpegs` takes, the label first}.
+    """
+
+    def entries() -> list[sources.Entry]:
+        drawn = jpegs(list(photos.values()), seed, make)
+        bar = tqdm(drawn, "drawing", len(photos), unit="picture", disable=no_bar(progress))
+        return [
+            sources.Entry(file, label, partial(bytes, blob))
+            for (file, (label, *_)), blob in zip(photos.items(), bar, strict=True)
+        ]
+
+    return sources.Source(name, None, entries)
+
+
+def organize(
+    root: str | Path = "data",
+    name: str = "sample",
+    n: int = 2000,
+    ratio: float = 0.2,
+    seed: int = 1,
+    progress: bool = True,
+) -> Path:
+    """Draw n cats and dogs, half and half, organize them in `root/name`, and return that folder.
+
+    The same seed gives the same bytes. See `organizing.organize` for the arguments and errors.
+    """
+    photos = {
+        f"{label}.{i}.jpg": (label, i) for label in manifests.LABELS for i in range((n + 1) // 2)
+    }
+    drawn = source(f"drawn cats and dogs, version {VERSION}", photos, seed, progress=progress)
+    return organizing.organize(drawn, root, name, n, ratio, seed, progress)

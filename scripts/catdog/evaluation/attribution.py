@@ -140,25 +140,16 @@ def scores(model: keras.Model, photos: np.ndarray, label: int, batch_size: int =
 
 def feature_maps(model: keras.Model, photo: np.ndarray) -> dict[str, np.ndarray]:
     """Return each layer's answer to one photo, uint8 (size, size, 3): {name: float32 array}."""
-    if isinstance(model, keras.Sequential):
-        x, found = np.asarray(photo, np.float32)[None], {}
-        for layer in model.layers:
-            x = found[layer.name] = layer(x)
-    else:
-        outputs = {layer.name: layer.output for layer in model.layers}
-        every = keras.Model(model.inputs[0], outputs)
-        found = every(np.asarray(photo, np.float32)[None], training=False)
+    outputs = {layer.name: layer.output for layer in model.layers}
+    every = keras.Model(model.inputs[0], outputs)
+    found = every(np.asarray(photo, np.float32)[None], training=False)
     return {name: ops.convert_to_numpy(value)[0] for name, value in found.items()}
 
 
 def embed(model: keras.Model, photos: np.ndarray) -> np.ndarray:
     """Return what the last dense layer receives for photos (n, size, size, 3): float32 (n, c)."""
-    last = [i for i, layer in enumerate(model.layers) if isinstance(layer, layers.Dense)][-1]
-    if isinstance(model, keras.Sequential):
-        photo = keras.Input(model.inputs[0].shape[1:])
-        below = keras.Sequential([photo, *model.layers[:last]])
-    else:
-        below = keras.Model(model.inputs[0], model.layers[last].input)
+    last = [layer for layer in model.layers if isinstance(layer, layers.Dense)][-1]
+    below = keras.Model(model.inputs[0], last.input)
     return below.predict(photos, batch_size=16, verbose=0)
 
 

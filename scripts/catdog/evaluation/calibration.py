@@ -7,6 +7,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from sklearn.metrics import log_loss
 
+CLIPS = (0.0, 1e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2, 5e-2)
+
 
 def temperature(labels: np.ndarray, logits: np.ndarray) -> float:
     """Return the temperature T that makes sigmoid(logits / T) fit best (Guo et al. 2017, 4.2).
@@ -18,3 +20,31 @@ def temperature(labels: np.ndarray, logits: np.ndarray) -> float:
         lambda t: log_loss(labels, expit(logits / np.exp(t)), labels=[0, 1]), bounds=(-2, 2)
     )
     return float(np.exp(found.x))
+
+
+def clipped_losses(labels: np.ndarray, dog: np.ndarray, clips=CLIPS) -> list[dict]:
+    """Return the log loss for each clip c, with probabilities pulled into [c, 1 - c]."""
+    dog = np.asarray(dog, np.float64)
+    return [
+        {
+            "clip": c,
+            "log_loss": float(log_loss(labels, np.clip(dog, c, 1 - c), labels=[0, 1])),
+        }
+        for c in clips
+    ]
+
+
+def calibrate(labels: np.ndarray, logits: np.ndarray) -> dict:
+    """Fit the temperature, then choose the clip for the log loss, on photos held back.
+
+    Args:
+        labels, logits: as in `temperature`, of photos that no weight was fitted to.
+
+    Returns:
+        for a record: "temperature"; "clip", the best of `CLIPS` at that temperature (see
+        `submission.submit`); "calibrated_on", how many photos.
+    """
+    t = temperature(labels, logits)
+    losses = clipped_losses(labels, expit(logits / t))
+    clip = min(losses, key=lambda row: row["log_loss"])["clip"]
+    return {"temperature": t, "clip": clip, "calibrated_on": len(labels)}

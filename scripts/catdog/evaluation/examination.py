@@ -95,13 +95,13 @@ def _groups(photos: list[manifests.Photo], brightness: np.ndarray) -> dict[str, 
 
 
 def cached_predictions(
-    path: str | Path,
+    model: runtime.Runtime,
     folder: str | Path,
     split: str,
     places: np.ndarray | None = None,
     progress: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Ask a model file about photos of a data set; what it said is kept in `features/`.
+    """Ask a model about photos of a data set; what it said is kept in `features/`.
 
     Interrupted, it goes on where it stopped.
 
@@ -115,20 +115,19 @@ def cached_predictions(
     photos = manifests.read(folder, split)
     places = np.arange(len(photos)) if places is None else np.asarray(places)
     about = (
-        f"upright {files.sha256(path)}",
+        f"upright {files.sha256(model.path)}",
         manifests.metadata(folder)["manifest_sha256"],
         split,
         places.tolist(),
     )
     key = files.key(about, 12)
-    kept = paths.FEATURES / f"{Path(folder).name}-{split}-{Path(path).stem}-{key}"
+    kept = paths.FEATURES / f"{Path(folder).name}-{split}-{model.path.stem}-{key}"
     kept.mkdir(parents=True, exist_ok=True)
-    model, found = None, []
+    found = []
     with tqdm(total=len(places), desc=split, unit="photo", disable=no_bar(progress)) as bar:
         for at in range(0, len(places), CHUNK):
             some, file = places[at : at + CHUNK], kept / f"{at:06d}.npz"
             if not file.exists():
-                model = model or runtime.load(path)
                 where = [manifests.path_of(folder, photos[i]) for i in some]
                 images = np.concatenate(list(batching.file_batches(where, 64, model.size)))
                 dog, features = _both(model, images)
@@ -174,12 +173,14 @@ def ood_images(size: int, each: int = 60) -> dict[str, np.ndarray]:
     return found
 
 
-def _kept(path, kind, model, pictures):
+def _kept(kind: str, model: runtime.Runtime, pictures: np.ndarray):
     """The answers to pictures, kept in `features/` too: they do not change with the data set."""
     digest = hashlib.sha256(
-        b"upright" + path.read_bytes() + np.ascontiguousarray(pictures).tobytes()
+        b"upright" + model.path.read_bytes() + np.ascontiguousarray(pictures).tobytes()
     )
-    file = paths.FEATURES / f"{kind.replace(' ', '-')}-{path.stem}-{digest.hexdigest()[:12]}.npz"
+    file = (
+        paths.FEATURES / f"{kind.replace(' ', '-')}-{model.path.stem}-{digest.hexdigest()[:12]}.npz"
+    )
     if not file.exists():
         dog, features = _both(model, pictures)
         with files.atomic_write(file) as part:
@@ -192,7 +193,7 @@ def _apart(path: Path, train: list[manifests.Photo], seed: int) -> tuple[np.ndar
     """Positions of training photos: those to choose by, and `ood.BANK` others to know.
 
     To choose by are those that calibrated the model or chose its epoch, if its file names any; else
-    the tenth that `transfer.split` keeps apart, which this model may have learned from.
+    the tenth that `transfer_runs.split` keeps apart, which this model may have learned from.
     """
     about = provenance.read(path) or {"chosen": ()}
     held = np.flatnonzero(np.isin(provenance.hashes(train), about["chosen"]))
@@ -225,8 +226,8 @@ def _calibrated(by_labels, by_dog, labels: np.ndarray, dog: np.ndarray) -> dict:
         return logit(np.clip(p.astype(np.float64), 1e-12, 1 - 1e-12))
 
     t, n = calibration.temperature(by_labels, logits(by_dog)), len(by_labels)
-    best = min(metrics.clipped_losses(by_labels, by_dog), key=itemgetter("log_loss"))
-    curve = metrics.clipped_losses(labels, dog)
+    best = min(calibration.clipped_losses(by_labels, by_dog), key=itemgetter("log_loss"))
+    curve = calibration.clipped_losses(labels, dog)
     measured = metrics.measure(labels, expit(logits(dog) / t))
     return {
         "temperature": {"t": t, "chosen_on": n, **measured},
@@ -295,15 +296,15 @@ def examine(
     known_of = {"validation": _unseen(path, photos, seen)}
     held, known = _apart(path, train, seed)
     known_of["chosen_on"] = provenance.seen(path, [train[i] for i in held])
-    new = cached_predictions(path, folder, "validation", progress=progress)
-    kept = cached_predictions(path, folder, "train", held, progress)
-    bank = cached_predictions(path, folder, "train", known, progress)
+    new = cached_predictions(model, folder, "validation", progress=progress)
+    kept = cached_predictions(model, folder, "train", held, progress)
+    bank = cached_predictions(model, folder, "train", known, progress)
     labels, dog = new["labels"], new["dog"][0]
     refuse = ood.fit(bank["features"], kept["features"])
     shown = tqdm(ood_images(model.size, each).items(), desc="strangers", disable=no_bar(progress))
     far = refuse.distance(new["features"])
     rows = [
-        {"kind": kind, **_strange(refuse, far, dog, *_kept(path, kind, model, pictures))}
+        {"kind": kind, **_strange(refuse, far, dog, *_kept(kind, model, pictures))}
         for kind, pictures in shown
     ]
     record = {

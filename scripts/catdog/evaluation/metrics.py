@@ -7,8 +7,6 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from catdog.evaluation import statistics
 
-CLIPS = (0.0, 1e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2, 5e-2)
-
 
 def probabilities(model, images: np.ndarray, flip: bool = False) -> np.ndarray:
     """Return the model's probability of dog (n,) for uint8 images (n, h, w, 3).
@@ -43,15 +41,3 @@ def measure(labels: np.ndarray, dog: np.ndarray, bins: int = 15) -> dict:
         "ece": float(np.abs(gaps).sum() / len(labels)),
         "confusion": [[int(((labels == a) & (guess == b)).sum()) for b in (0, 1)] for a in (0, 1)],
     }
-
-
-def clipped_losses(labels: np.ndarray, dog: np.ndarray, clips=CLIPS) -> list[dict]:
-    """Return the log loss for each clip c, with probabilities pulled into [c, 1 - c]."""
-    dog = np.asarray(dog, np.float64)
-    return [
-        {
-            "clip": c,
-            "log_loss": float(log_loss(labels, np.clip(dog, c, 1 - c), labels=[0, 1])),
-        }
-        for c in clips
-    ]

@@ -6,25 +6,25 @@ import numpy as np
 from scipy.stats import binomtest, norm, t, ttest_rel
 
 
-def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion (Wilson 1927, JASA 22:209)."""
-    low, high = binomtest(correct, n).proportion_ci(confidence, method="wilson")
+def wilson(correct: int, n: int) -> tuple[float, float]:
+    """Return the 95% Wilson score interval of a proportion (Wilson 1927, JASA 22:209)."""
+    low, high = binomtest(correct, n).proportion_ci(0.95, method="wilson")
     return float(low), float(high)
 
 
-def paired(only_a: int, only_b: int, n: int, confidence: float = 0.95):
+def paired(only_a: int, only_b: int, n: int):
     """Compare two classifiers, a and b, on the same n photos.
 
     Args:
         only_a, only_b: how many photos only a, and only b, gets right.
 
     Returns:
-        the accuracy of a minus that of b; its interval, that of Wald with half a photo added to
+        the accuracy of a minus that of b; its 95% interval, that of Wald with half a photo added to
         each of the four cells (Agresti & Min 2005, Statistics in Medicine 24:729); and the p-value
         of the exact test of McNemar: how often luck alone would part them at least so far.
     """
     more, m = only_a - only_b, n + 2
-    half = norm.ppf((1 + confidence) / 2) * np.sqrt(only_a + only_b + 1 - more**2 / m) / m
+    half = norm.ppf(0.975) * np.sqrt(only_a + only_b + 1 - more**2 / m) / m
     apart = only_a + only_b
     p = binomtest(only_a, apart).pvalue if apart else 1.0
     return more / n, (float(more / m - half), float(more / m + half)), float(p)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from catdog import CatDogError
-from catdog.core import resources
+from catdog.core import parallel
 from catdog.evaluation import ood
 from catdog.inference import prediction, web
 from catdog.inference.answers import Answer
@@ -117,16 +116,15 @@ class Classifier:
             read: returns an item's photo, uint8 (size, size, 3), or raises a CatDogError, which
                 then stands in the place of the answer.
         """
-        items = iter(items)
 
-        def attempt(item: T) -> np.ndarray | CatDogError:
+        def attempt(item: T) -> tuple[T, np.ndarray | CatDogError]:
             try:
-                return read(item)
+                return item, read(item)
             except CatDogError as error:
-                return error
+                return item, error
 
-        def answered(batch: list[tuple[T, Future]]):
-            photos = [(item, photo.result()) for item, photo in batch]
+        ready = parallel.parallel_map(attempt, items, batch_size)
+        while photos := list(islice(ready, batch_size)):
             whole = [photo for _, photo in photos if not isinstance(photo, CatDogError)]
             found = self.ask(np.stack(whole)) if whole else runtime.Output(np.zeros(0))
             answers = iter(zip(found.dog, self.is_strange(found), strict=True))
@@ -136,11 +134,3 @@ class Classifier:
                 else:
                     dog, strange = next(answers)
                     yield item, (float(dog), bool(strange))
-
-        with ThreadPoolExecutor(resources.cores()) as pool:
-            ready: list[tuple[T, Future]] = []
-            while some := list(islice(items, batch_size)):
-                begun = [(item, pool.submit(attempt, item)) for item in some]
-                yield from answered(ready)
-                ready = begun
-            yield from answered(ready)

