@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from benchmarks import throughput
 from catdog import CatDogError
+from catdog.cli.main import main
 from catdog.data import loading, organizing
 from catdog.models import backbones, features
 
@@ -61,6 +63,17 @@ def test_machines_that_compute_a_part_each_compute_what_one_does(folder, tmp_pat
     assert np.array_equal(np.asarray(parts[1]), np.asarray(together)[8:16])
     with pytest.raises(CatDogError, match="32 photos are no 5 files of 8"):
         features.extract(folder, "train", root=tmp_path / "f", part=(4, 5), **HOW)
+
+
+def test_a_part_for_which_no_photos_are_left_is_said(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(features, "SHARD", 20)
+    real = partial(features.extract, root=tmp_path / "f", weights=None, shard=20, progress=False)
+    monkeypatch.setattr(features, "extract", real)
+    command = ["features", "--data", str(folder), "--size", "64", "--part", "2/2", "--no-mirror"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "12 photos in 1 files" in said and "validation: so few photos" in said
+    assert [path.stem for path in (tmp_path / "f").rglob("*.safetensors")] == ["000020"]
 
 
 def test_a_change_is_noticed(folder, tmp_path):

@@ -55,6 +55,9 @@ def features(
 
     folders = []
     for split in manifests.SPLITS:
+        if part[0] * computing.SHARD >= len(manifests.read(data, split)):
+            note(f"{split}: so few photos that none are left for this part")
+            continue
         for flip in (False,) if no_mirror else (False, True):
             found = computing.extract(data, split, backbone, size, flip=flip, part=part)
             folders.append(str(found.shards[0].parent))
