@@ -130,6 +130,8 @@ def test_completion_knows_the_commands():
         "data sample -n -3",
         "data sample --ratio 2",
         "data sample --ratio nan",
+        "features --part 3/2",
+        "features --part half",
         "transfer frozen --size 0",
         "transfer fine-tune --epochs 0",
         "transfer thawed",

@@ -1,6 +1,8 @@
 """Cached features: computed once, resumed after a kill, never reused for something else."""
 
 import os
+import shutil
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -11,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from benchmarks import throughput
 from catdog import CatDogError
+from catdog.cli.main import main
 from catdog.data import loading, organizing
 from catdog.models import backbones, features
 
@@ -39,6 +42,38 @@ def test_nothing_is_computed_twice(folder, tmp_path, monkeypatch):
     features.extract(folder, "train", root=tmp_path / "f", **HOW)
     monkeypatch.setattr(backbones, "build", None)
     features.extract(folder, "train", root=tmp_path / "f", **HOW)
+
+
+def test_machines_that_compute_a_part_each_compute_what_one_does(folder, tmp_path, monkeypatch):
+    parts = [
+        features.extract(folder, "train", root=tmp_path / str(i), part=(i, 3), **HOW)
+        for i in range(3)
+    ]
+    assert [len(part) for part in parts] == [16, 8, 8]
+    for part in parts[1:]:
+        for shard in part.shards:  # as one copies them
+            shutil.copy(shard, parts[0].shards[0].parent)
+    whole = features.extract(folder, "train", root=tmp_path / "one", **HOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(backbones, "build", None)
+        together = features.extract(folder, "train", root=tmp_path / "0", **HOW)
+    assert np.allclose(np.asarray(together), np.asarray(whole), atol=2e-2)
+    assert together.files == whole.files and (together.labels == whole.labels).all()
+    assert parts[1].files == whole.files[8:16]
+    assert np.array_equal(np.asarray(parts[1]), np.asarray(together)[8:16])
+    with pytest.raises(CatDogError, match="32 photos are no 5 files of 8"):
+        features.extract(folder, "train", root=tmp_path / "f", part=(4, 5), **HOW)
+
+
+def test_a_part_for_which_no_photos_are_left_is_said(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(features, "SHARD", 20)
+    real = partial(features.extract, root=tmp_path / "f", weights=None, shard=20, progress=False)
+    monkeypatch.setattr(features, "extract", real)
+    command = ["features", "--data", str(folder), "--size", "64", "--part", "2/2", "--no-mirror"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "12 photos in 1 files" in said and "validation: so few photos" in said
+    assert [path.stem for path in (tmp_path / "f").rglob("*.safetensors")] == ["000020"]
 
 
 def test_a_change_is_noticed(folder, tmp_path):

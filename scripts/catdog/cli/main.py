@@ -95,7 +95,7 @@ def catdog(ctx: click.Context, verbose: bool, quiet: bool) -> None:
 
 
 for command in (
-    *(data.data, train.train, transfer.transfer, book.run),
+    *(data.data, train.train, transfer.features, transfer.transfer, book.run),
     *(use.predict, use.submit, use.evaluate, use.export, use.serve),
     *(bench.bench, studies.experiment, studies.search, aws.aws, book.readme),
     *(teach.slides, teach.exam, teach.grade),

@@ -11,7 +11,58 @@ from catdog.cli import options
 from catdog.cli.output import load_keras, note, reports, say
 from catdog.core import choices, files, paths
 
+
+class Part(click.ParamType):
+    """A part of a whole, such as "2/4"."""
+
+    name = "part/parts"
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        i, _, n = str(value).partition("/")
+        if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)):
+            self.fail(f"{value!r} is no part: the second of four is 2/4.", param, ctx)
+        return int(i) - 1, int(n)
+
+
+backbone = click.option(
+    "--backbone",
+    default="efficientnet-lite0",
+    metavar="NAME",
+    help=f"one of {', '.join(choices.BACKBONES)}",
+)
+size = options.number("--size", help="of the photos", show_default="the backbone's own")
 PARTS = "; ".join(f"{name}: {what}" for name, what in choices.VGG16_PARTS.items())
+
+
+@click.command(cls=options.Command, short_help="Compute a backbone's features; resumes")
+@backbone
+@size
+@options.data()
+@click.option("--part", type=Part(), default="1/1", help="of the files; others make the rest")
+@click.option("--no-mirror", is_flag=True, help="no mirror images")
+@reports
+def features(
+    backbone: str, size: int | None, data: Path, part: tuple[int, int], no_mirror: bool
+) -> dict:
+    """Compute a backbone's features, which `catdog transfer` begins with; resumes.
+
+    On several machines with the same photos, give each its --part. Then copy what they have
+    computed into the folder features/ of one.
+    """
+    load_keras()
+    from catdog.data import manifests
+    from catdog.models import features as computing
+
+    folders = []
+    for split in manifests.SPLITS:
+        if part[0] * computing.SHARD >= len(manifests.read(data, split)):
+            note(f"{split}: so few photos that none are left for this part")
+            continue
+        for flip in (False,) if no_mirror else (False, True):
+            found = computing.extract(data, split, backbone, size, flip=flip, part=part)
+            folders.append(str(found.shards[0].parent))
+            say(f"{folders[-1]}: {len(found):,} photos in {len(found.shards)} files")
+    return {"folders": folders}
 
 
 @click.command(cls=options.Command, short_help="Stand on a pretrained backbone; resumes")
@@ -23,13 +74,8 @@ PARTS = "; ".join(f"{name}: {what}" for name, what in choices.VGG16_PARTS.items(
     help=f"of vgg16. {PARTS}",
 )
 @click.option("--no-mirror", is_flag=True, help="of frozen: no mirror images")
-@click.option(
-    "--backbone",
-    default="efficientnet-lite0",
-    metavar="NAME",
-    help=f"one of {', '.join(choices.BACKBONES)}",
-)
-@options.number("--size", help="of the photos", show_default="the backbone's own")
+@backbone
+@size
 @options.data()
 @click.option(
     "--run", type=options.PATH, help="folder of the run", show_default="runs/DATA-HOW-BACKBONE"

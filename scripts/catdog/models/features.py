@@ -77,6 +77,7 @@ def extract(
     precision: str | None = None,
     layer: str | None = None,
     progress: bool = True,
+    part: tuple[int, int] = (0, 1),
 ) -> Features:
     """Return the features of a data set's photos, computed now or read from the cache.
 
@@ -95,6 +96,7 @@ def extract(
         precision: "float32" to compute in it whatever is the fastest here, see `way`. The features
             are kept in float16 in any case, to within a 2,000th of each.
         layer: the backbone's layer whose maps are taken instead of the last.
+        part: (i, n), of every n-th shard from the i-th; others may come from other machines.
 
     Raises:
         CatDogError: the data set, the backbone or its weights cannot be used, or a file in the
@@ -127,30 +129,36 @@ def extract(
     key = files.key(about, 10)
     name = f"{Path(folder).name}-{about['split']}-{backbone}-{size}-{key}"
     target = Path(root or paths.FEATURES) / name
-    shards = tuple(target / f"{at:06d}.safetensors" for at in range(0, len(photos), shard))
-    labels = loading.labels_of(photos)
-    if not all(_is_of(path, about) for path in shards):
+    parts = _files(target, photos, shard, part)
+    photos = [photo for some in parts.values() for photo in some]
+    if not all(_is_of(path, about) for path in parts):
+        lock = ".lock" if part == (0, 1) else f".lock-{part[0]}"
         with (
-            files.lock(target / ".lock", "computing features", wait=None),
+            files.lock(target / lock, "computing features", wait=None),
             tqdm(total=len(photos), desc=name, unit="photo", disable=no_bar(progress)) as bar,
         ):
             compute = runner(backbone, size, pool, weights, preprocess, precision, layer)
-            for i, path in enumerate(shards):
-                at = i * shard
-                some = photos[at : at + shard]
+            for path, some in parts.items():
                 if _is_of(path, about):
                     bar.update(len(some))
                     continue
-                where = [manifests.path_of(folder, photo) for photo in some]
-                values = []
+                where, values = loading.paths_of(folder, some), []
                 for batch in batching.file_batches(where, 32, size, nearest=nearest):
                     batch = np.ascontiguousarray(batch[:, :, ::-1]) if flip else batch
                     values.append(compute(batch))
                     bar.update(len(batch))
-                _write(path, np.concatenate(values), labels[at : at + shard], about)
-    with safe_open(shards[0], "numpy") as first:
+                _write(path, np.concatenate(values), loading.labels_of(some), about)
+    with safe_open(next(iter(parts)), "numpy") as first:
         shape = (len(photos), *first.get_slice("features").get_shape()[1:])
-    return Features(shards, shape, labels, [photo.file for photo in photos], about)
+    return Features(tuple(parts), shape, loading.labels_of(photos), [p.file for p in photos], about)
+
+
+def _files(target: Path, photos: list, shard: int, part: tuple[int, int]) -> dict[Path, list]:
+    """Return the photos of each file of a part."""
+    starts = range(0, len(photos), shard)[part[0] :: part[1]]
+    if not starts:
+        raise CatDogError(f"{len(photos)} photos are no {part[0] + 1} files of {shard}.")
+    return {target / f"{at:06d}.safetensors": photos[at : at + shard] for at in starts}
 
 
 def _identity(backbone: str, weights: str | Path | None) -> str:
