@@ -21,7 +21,7 @@ WRONG = {
         "statistics.wilson(4470, 5000)[::-1]",
         # Wald's
         "0.894 + np.array([-1.96, 1.96]) * (0.894 * 0.106 / 5000) ** 0.5",
-        "statistics.wilson(4470, 5000, 0.9)",
+        "(0.88662, 0.90095)",  # of 90%
     ],
     "01.3": [
         "lambda path: 'cat' if 'cat' in path else 'dog'",  # the article's
