@@ -24,7 +24,7 @@ def scaling(
     numbers=(1, 2),
     share: int = 32,
     rounds: int = 3,
-    epochs: int = 4,
+    epochs: int = 2,
     progress: bool = True,
 ) -> dict:
     """Train with different numbers of processes, in turns; each has as many photos of a batch.
