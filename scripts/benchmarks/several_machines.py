@@ -66,7 +66,6 @@ def scaling(
     for n in numbers:
         run = runs[str(n)]
         run["efficiency"] = round(run["images_per_second"]["median"] / n / first, 3)
-    numbers_in_it = sum(w.numpy().size for w in recipes.IMPROVED.build().trainable_weights)
     return {
         "what": "catdog bench processes",
         "dataset": manifests.reference(folder),
@@ -74,7 +73,7 @@ def scaling(
         "rounds": rounds,
         "photos": photos,
         "each_has": "a GPU" if gpus else "a core",
-        "gradient_megabytes": 4 * numbers_in_it / 1e6,
+        "gradient_megabytes": 4 * recipes.IMPROVED.build().count_params() / 1e6,
         "runs": runs,
     }
 

@@ -65,8 +65,8 @@ class Photos:
 
     def __getitem__(self, which) -> np.ndarray:
         wanted = np.arange(len(self))[which]
+        decode = partial(imaging.decode, nearest=self.nearest)
         for i in np.unique(wanted[~self._there[wanted]]):
-            decode = partial(imaging.decode, nearest=self.nearest)
             self._pixels[i] = batching._decode_file(self.paths[i], self.size, decode)
             self._there[i] = True
         return self._pixels[wanted]
