@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import distribution, processes
+from catdog.core import distribution, launching
 from catdog.data import manifests
 from catdog.evaluation import statistics
 from catdog.training import recipes
@@ -43,7 +43,7 @@ def scaling(
     Raises:
         CatDogError: there are fewer GPUs, or without GPUs cores, than processes, or no JAX.
     """
-    processes.must_be_jax()
+    launching.must_be_jax()
     # else this process, which only counts the GPUs, would take their memory
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     gpus, cores = distribution.gpus(), sorted(os.sched_getaffinity(0))
@@ -88,7 +88,7 @@ def _epoch_seconds(folder, n: int, batch_size: int, epochs: int, cores: list[int
     with tempfile.TemporaryDirectory() as run:
         line = [sys.executable, "-m", "catdog", "train", "improved", "--all", "--run", run]
         line += ["--data", str(folder), "--precision", "float32", "--epochs", str(epochs)]
-        processes.run([*line, "--batch-size", str(batch_size)], n, how)
+        launching.run([*line, "--batch-size", str(batch_size)], n, how)
         log = max(Path(run).glob("epoch-*")) / "log.json"
         return json.loads(log.read_text("utf-8"))["seconds"][-1]
 

@@ -137,6 +137,7 @@ def test_completion_knows_the_commands():
         "transfer thawed",
         "predict",
         "predict x.jpg --threshold 1.5",
+        "predict x.jpg --part 0/2",
         "predict x.jpg --batch-size 0",
         "predict x.jpg --csv a.csv --json",
         "submit x.zip --clip 0.5",
@@ -454,6 +455,20 @@ def test_rows_come_in_order_and_a_part_goes_on(small_model, folder, tmp_path, mo
     assert main([*words, str(out)]) == 1
     assert out.read_bytes() == whole.read_bytes() and not part.exists()
     assert asked == [9, 4] and "8 photos" in capsys.readouterr().out
+
+
+def test_the_parts_of_several_machines_are_the_whole(small_model, folder, tmp_path):
+    words = ["predict", str(folder), "--model", str(small_model), "--csv"]
+    assert main([*words, str(tmp_path / "whole.csv")]) == 1
+    rows = []
+    for i in range(1, 5):
+        out = tmp_path / f"part{i}.csv"
+        assert main([*words, str(out), "--part", f"{i}/4"]) == (i == 2)  # the broken one is in it
+        rows += list(csv.DictReader(out.open(newline="")))
+    whole = list(csv.DictReader((tmp_path / "whole.csv").open(newline="")))
+    for row in [*rows, *whole]:  # batches of other sizes round otherwise
+        row["probability_of_dog"] = round(float(row["probability_of_dog"] or -1), 4)
+    assert rows == whole
 
 
 @pytest.mark.parametrize("cut", range(0, 120, 7))

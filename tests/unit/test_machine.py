@@ -1,6 +1,7 @@
 """The measurements of a machine: they refuse to call a processor a GPU, and they resume."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_the_check_measures(tmp_path, capsys):
 
 
 def test_the_gpu_measurement_runs_on_a_processor_and_resumes(tmp_path, monkeypatch, few_blocks):
-    folder = synthetic.organize(tmp_path, "tiny", 60, progress=False)
+    folder = synthetic.organize(tmp_path, "tiny", 30, progress=False)
     how = {"device": "cpu", "epochs": 1, "backbone": "efficientnet-lite0", "size": 64}
     how |= {"precisions": ("float32",), "say": lambda *_: None}
     transfer = device_check._transfer
@@ -61,6 +62,8 @@ def test_the_gpu_measurement_runs_on_a_processor_and_resumes(tmp_path, monkeypat
     def killed(*_):
         raise KeyboardInterrupt
 
+    quick = partial(device_check.check, size=256, seconds=0.1)
+    monkeypatch.setattr(device_check, "check", quick)
     monkeypatch.setattr(device_check, "_transfer", killed)
     with pytest.raises(KeyboardInterrupt):
         device_check.measure(folder, tmp_path / "run", **how)
@@ -69,7 +72,7 @@ def test_the_gpu_measurement_runs_on_a_processor_and_resumes(tmp_path, monkeypat
     record = device_check.measure(folder, tmp_path / "run", **how)
     assert record["device"] == "cpu" and record["hardware"]["cores"] > 0
     assert record["images_per_second"]["float32"] > 0 and record["check"]["gflops"]["float32"] > 0
-    assert record["scratch"]["validation"]["n"] == 12
+    assert record["scratch"]["validation"]["n"] == 6
     assert record["frozen"]["images_per_second"] > 0 and record["fine_tuned"]["epochs"] == 2
     said = device_check.summary(record)
     assert "float32" in said and "89.4%" in said and "99%" in said

@@ -17,7 +17,7 @@ import yaml
 
 from benchmarks import several_machines
 from catdog import CatDogError
-from catdog.core import distribution, paths, processes
+from catdog.core import distribution, launching, paths
 from catdog.data import augmentation, batching, loading, manifests
 
 ON_JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
@@ -70,7 +70,7 @@ def meet(several, numbers, wait):
 
     def one(number):
         try:
-            processes._meet(address, several, number, wait)
+            launching._meet(address, several, number, wait)
             said[number] = "go"
         except CatDogError as error:
             said[number] = str(error)
@@ -105,50 +105,50 @@ def test_everyone_is_told_who_is_missing():
 )
 def test_what_the_launcher_sets_is_checked(monkeypatch, number, which, address, backend, said):
     for name, value in zip(
-        (processes.NUMBER, processes.ID, processes.ADDRESS), (number, which, address), strict=True
+        (launching.NUMBER, launching.ID, launching.ADDRESS), (number, which, address), strict=True
     ):
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(processes.keras.backend, "backend", lambda: backend)
+    monkeypatch.setattr(launching.keras.backend, "backend", lambda: backend)
     with pytest.raises(CatDogError, match=said):
-        processes.asked_for()
+        launching.asked_for()
 
 
 def test_a_name_that_leads_to_this_machine_alone_is_said(monkeypatch):
     found = {"me": "127.0.1.1", "10.0.0.1": "10.0.0.1", "localhost": "127.0.0.1"}
     monkeypatch.setattr(socket, "gethostname", lambda: "me")
     monkeypatch.setattr(socket, "gethostbyname", found.get)
-    processes._must_be_reached("localhost:1")
+    launching._must_be_reached("localhost:1")
     with pytest.raises(CatDogError, match="own name, me, leads to itself alone"):
-        processes._must_be_reached("10.0.0.1:1")
+        launching._must_be_reached("10.0.0.1:1")
     found["me"] = "10.0.0.2"
-    processes._must_be_reached("10.0.0.1:1")
+    launching._must_be_reached("10.0.0.1:1")
 
 
 def test_number_of_processes_is_the_launchers(monkeypatch):
-    monkeypatch.setattr(processes, "asked_for", lambda: 4)
-    processes.start(4)
-    processes.start(None)
+    monkeypatch.setattr(launching, "asked_for", lambda: 4)
+    launching.start(4)
+    launching.start(None)
     with pytest.raises(CatDogError, match="2 processes are wanted, but .* is 4"):
-        processes.start(2)
+        launching.start(2)
 
 
 # ---- who starts them
 
 
 def test_run_ends_all_with_the_first_that_fails(tmp_path):
-    fails = f"import os, sys, time; os.environ['{processes.ID}'] == '1' and sys.exit(3)"
+    fails = f"import os, sys, time; os.environ['{launching.ID}'] == '1' and sys.exit(3)"
     started = time.monotonic()
     with pytest.raises(CatDogError, match="process 1 of 2 ended with 3"):
-        processes.run([sys.executable, "-c", f"{fails}; time.sleep(50)"], 2)
+        launching.run([sys.executable, "-c", f"{fails}; time.sleep(50)"], 2)
     assert time.monotonic() - started < 40
-    own = f"import os; open(os.environ['{processes.ID}'], 'x')"
-    processes.run([sys.executable, "-c", own], 2, lambda i: {"cwd": tmp_path})
+    own = f"import os; open(os.environ['{launching.ID}'], 'x')"
+    launching.run([sys.executable, "-c", own], 2, lambda i: {"cwd": tmp_path})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
 
 
 def test_scaling_is_the_rate_beside_that_of_one(monkeypatch, photos_on_disk):
     seconds = {1: iter([2.0, 4.0, 3.0]), 2: iter([2.0, 2.0, 2.0])}
-    monkeypatch.setattr(processes, "must_be_jax", lambda: None)
+    monkeypatch.setattr(launching, "must_be_jax", lambda: None)
     monkeypatch.setattr(
         several_machines, "_epoch_seconds", lambda folder, n, *rest: next(seconds[n])
     )
@@ -285,7 +285,7 @@ def test_a_process_that_dies_ends_all_and_the_next_start_goes_on(one_process, tm
         assert first.poll() is None, first.stderr.read()
         time.sleep(0.05)
     for one in psutil.Process(first.pid).children():
-        if one.environ()[processes.ID] == str(killed):
+        if one.environ()[launching.ID] == str(killed):
             one.send_signal(signal.SIGKILL)
     _, err = first.communicate(timeout=200)
     assert first.returncode == 1 and f"process {killed} of 2 ended with -9" in err
@@ -337,7 +337,7 @@ def test_two_hosts_train_as_one_does_and_the_first_alone_writes(one_process, two
             tmp_path / str(i) / "run",
             [data, tmp_path / "1" / "photos"][i],
             before=before,
-            **{processes.ADDRESS: "host0:29500", processes.NUMBER: "2", processes.ID: str(i)},
+            **{launching.ADDRESS: "host0:29500", launching.NUMBER: "2", launching.ID: str(i)},
         )
         for i, before in enumerate(two_hosts)
     ]
@@ -349,9 +349,9 @@ def test_two_hosts_train_as_one_does_and_the_first_alone_writes(one_process, two
 
 @pytest.mark.slow
 def test_a_process_with_other_photos_is_named(one_process, photos_on_disk, tmp_path):
-    common = {processes.ADDRESS: f"127.0.0.1:{free_port()}", processes.NUMBER: "2"}
+    common = {launching.ADDRESS: f"127.0.0.1:{free_port()}", launching.NUMBER: "2"}
     both = [
-        start(tmp_path, tmp_path / str(i), data, **common, **{processes.ID: str(i)})
+        start(tmp_path, tmp_path / str(i), data, **common, **{launching.ID: str(i)})
         for i, data in enumerate((one_process[0], photos_on_disk))
     ]
     said = [one.communicate(timeout=300)[1] for one in both]

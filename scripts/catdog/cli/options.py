@@ -46,6 +46,18 @@ class Devices(click.ParamType):
         return value if value == "all" else COUNT.convert(value, param, ctx)
 
 
+class Part(click.ParamType):
+    """A part of a whole, such as "2/4"."""
+
+    name = "part/parts"
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        i, _, n = str(value).partition("/")
+        if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)):
+            self.fail(f"{value!r} is no part: the second of four is 2/4.", param, ctx)
+        return int(i) - 1, int(n)
+
+
 class Command(click.Command):
     """A command whose `multiple` options take several values after one name: --seed 1 2 3."""
 
@@ -108,6 +120,11 @@ def data(name: str = "photos"):
 def number(*names: str, **how):
     """An option that is a whole number of 1 or more."""
     return click.option(*names, type=how.pop("type", COUNT), **how)
+
+
+def part(what: str):
+    """The option --part, such as 2/4: the (index, number) of a part, by default (0, 1)."""
+    return click.option("--part", type=Part(), default="1/1", help=what)
 
 
 seed_of_a_secret = click.option(

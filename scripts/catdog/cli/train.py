@@ -87,12 +87,12 @@ def train(
     if run and len(seed) > 1:
         raise CatDogError("--run names the folder of one run: leave it out, or give one --seed.")
     load_keras()
-    from catdog.core import processes as together
+    from catdog.core import launching
 
-    if devices and (processes or together.asked_for()) > 1:
+    if devices and (processes or launching.asked_for()) > 1:
         raise click.UsageError("--processes takes all devices of each: leave out --devices.")
-    together.start(processes)
-    with together.joined():
+    launching.start(processes)
+    with launching.joined():
         return _train(
             recipe,
             data,

@@ -11,19 +11,6 @@ from catdog.cli import options
 from catdog.cli.output import load_keras, note, reports, say
 from catdog.core import choices, files, paths
 
-
-class Part(click.ParamType):
-    """A part of a whole, such as "2/4"."""
-
-    name = "part/parts"
-
-    def convert(self, value, param, ctx) -> tuple[int, int]:
-        i, _, n = str(value).partition("/")
-        if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)):
-            self.fail(f"{value!r} is no part: the second of four is 2/4.", param, ctx)
-        return int(i) - 1, int(n)
-
-
 backbone = click.option(
     "--backbone",
     default="efficientnet-lite0",
@@ -38,7 +25,7 @@ PARTS = "; ".join(f"{name}: {what}" for name, what in choices.VGG16_PARTS.items(
 @backbone
 @size
 @options.data()
-@click.option("--part", type=Part(), default="1/1", help="of the files; others make the rest")
+@options.part("of the files; other machines make the rest")
 @click.option("--no-mirror", is_flag=True, help="no mirror images")
 @reports
 def features(

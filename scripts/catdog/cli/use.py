@@ -33,9 +33,10 @@ from catdog.inference import answers
     type=options.PATH,
     help="write the answers to this new file instead; if interrupted, the same again goes on",
 )
+@options.part("of the photos; other machines answer the rest")
 @options.no_reject
 @output.json_option
-def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_json) -> int:
+def predict(photos, model, threshold, mirror, batch_size, csv, part, no_reject, as_json) -> int:
     """Say whether photos show a cat or a dog.
 
     PHOTOS are photos, folders of photos, or web addresses. With --json a line of JSON for each.
@@ -49,7 +50,9 @@ def predict(photos, model, threshold, mirror, batch_size, csv, no_reject, as_jso
     from catdog.inference.table import Table
 
     left_out: Counter[str] = Counter()
-    files = list(folders.photos_in(photos, left_out))
+    every = list(folders.photos_in(photos, left_out))
+    at, parts = part
+    files = every[len(every) * at // parts : len(every) * (at + 1) // parts]
     table = Table(csv, files, threshold) if csv else None
     done = table.done if table else []
     classifier = Classifier(model, reject=not no_reject, mirror=mirror, threshold=threshold)
