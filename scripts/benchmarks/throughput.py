@@ -20,7 +20,6 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from benchmarks import isolation
-from benchmarks.flops import flops_of as flops_of  # beside the rates that it explains
 from catdog import CatDogError
 from catdog.data import augmentation, batching, imaging, manifests
 from catdog.evaluation import statistics

@@ -15,6 +15,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from benchmarks import isolation, throughput
+from benchmarks.flops import flops_of
 from catdog.core import hardware
 from catdog.data import batching, manifests, pixel_cache
 from catdog.evaluation import statistics
@@ -221,8 +222,8 @@ class _Rig(contextlib.AbstractContextManager):
 
     def found(self, rates: dict, product: float, photos: int) -> dict:
         """What `everything` says of this way, but for its memory."""
-        flops = {"training": throughput.flops_of(self.model, self.way.size, True)}
-        flops["prediction"] = throughput.flops_of(self.model, self.way.size)
+        flops = {"training": flops_of(self.model, self.way.size, True)}
+        flops["prediction"] = flops_of(self.model, self.way.size)
         of = {"training": np.median(rates[STEP]), "prediction": np.median(rates[PREDICT])}
         with self.batches() as batches:
             waiting = throughput.data_wait(self.model, batches, self.steps, throughput.WARM)

@@ -17,7 +17,7 @@ import pytest
 from keras import layers
 from pictures import jpeg
 
-from benchmarks import predicting, scaling, tables, throughput, time_to_accuracy, ways
+from benchmarks import flops, predicting, scaling, tables, throughput, time_to_accuracy, ways
 from catdog import CatDogError
 from catdog.cli import bench
 from catdog.cli.main import main
@@ -115,8 +115,8 @@ def test_operations_are_counted():
     first = 2 * 27 * 32 * 24 * 24
     others = 2 * 288 * 32 * 12 * 12 + 2 * 288 * 64 * 6 * 6 + 2 * (3 * 3 * 64 * 64 + 64 * 2)
     network = networks.article_cnn(24)
-    assert throughput.flops_of(network) == first + others
-    assert throughput.flops_of(network, training=True) == 2 * first + 3 * others
+    assert flops.flops_of(network) == first + others
+    assert flops.flops_of(network, training=True) == 2 * first + 3 * others
     inner = keras.Sequential([keras.Input((8, 8, 3)), layers.DepthwiseConv2D(3, padding="same")])
     nested = keras.Sequential(
         [
@@ -128,15 +128,13 @@ def test_operations_are_counted():
         ]
     )
     depthwise, separable, dense = 9 * 3 * 64, (9 * 3 + 3 * 5) * 36, 36 * 5 * 7
-    assert throughput.flops_of(nested) == 2 * (depthwise + separable + dense)
+    assert flops.flops_of(nested) == 2 * (depthwise + separable + dense)
 
 
 def test_operations_of_a_network_that_takes_any_size():
     network = networks.residual_cnn(widths=(8, 16, 32))
-    assert throughput.flops_of(network, 32) == throughput.flops_of(
-        networks.residual_cnn(32, (8, 16, 32))
-    )
-    ratio = throughput.flops_of(network, 64) / throughput.flops_of(network, 32)
+    assert flops.flops_of(network, 32) == flops.flops_of(networks.residual_cnn(32, (8, 16, 32)))
+    ratio = flops.flops_of(network, 64) / flops.flops_of(network, 32)
     assert 3.9 < ratio < 4.1
 
 
