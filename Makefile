@@ -56,7 +56,7 @@ endif
 TESTERS ?= 3
 test: install-dev
 	$(BIN)/catdog data sample > /dev/null
-	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --durations 10
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 slow: install-dev
 	$(BIN)/catdog data sample > /dev/null

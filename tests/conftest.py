@@ -13,7 +13,8 @@ import chromium
 import pytest
 from pictures import jpeg
 
-LONGEST = ("test_processors.py", "test_devices.py", "test_notebooks.py")  # each takes minutes
+# each takes a minute or more
+LONGEST = "notebooks processors devices features fast bench processes transfer".split()
 
 
 def pytest_configure(config):
@@ -29,7 +30,7 @@ def pytest_unconfigure(config):
 
 def pytest_collection_modifyitems(items):
     """Begin with the longest files: else one of them runs alone at the end."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
 
 
 @pytest.fixture
