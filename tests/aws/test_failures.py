@@ -13,7 +13,8 @@ import pytest
 from moto.ec2.models.instances import InstanceBackend
 from pretended import IMAGE, failed
 
-from catdog.cloud import account, cloudformation, planning
+from catdog import CatDogError
+from catdog.cloud import account, cloudformation, machine_status, planning
 from catdog.core import paths
 
 VCPU = (
@@ -201,6 +202,14 @@ def test_interrupted(up, monkeypatch, left):
     assert not left()
 
 
+def test_ctrl_c_twice_says_what_may_cost(up, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cloudformation, "_follow", interrupt)
+    failed(up(), "stopped.", "it may cost money", "catdog aws down'")
+
+
 def half_made(account, status="CREATE_FAILED"):
     from moto.cloudformation.models import cloudformation_backends
 
@@ -333,6 +342,32 @@ def test_machines_are_found_in_all_regions(account, catdog, up, left, monkeypatc
         "catdog-ada in eu-west-1: running, g4dn.xlarge "
         "(catdog aws status --name ada --region eu-west-1)"
     )
+
+
+def test_a_region_that_refuses_does_not_hide_the_others(account, catdog, up, refuse, monkeypatch):
+    assert up()[0] == 0
+    real = machine_status.Account
+
+    def some(region=None, otherwise=None):
+        if region == "eu-west-1":
+            raise CatDogError("not allowed")
+        return real(region, otherwise)
+
+    monkeypatch.setattr(machine_status, "Account", some)
+    code, said = catdog("status", "--all")
+    assert code == 0 and "catdog-gpu in us-east-1: running" in said
+    assert "eu-west-1 could not be asked" in said
+
+
+def test_what_is_printed_names_the_region_where_it_is_not_ones_own(account, catdog, up):
+    account.client("ssm", "eu-west-1").put_parameter(
+        Name=IMAGE, Value="ami-03cf127a", Type="String"
+    )
+    code, said = up("--region", "eu-west-1")
+    assert code == 0 and "catdog aws down --region eu-west-1 " in said
+    code, said = catdog("down", "--yes")
+    assert code == 0 and "left in us-east-1" in said and "status --all" in said
+    assert "connect --region eu-west-1;" in catdog("status", "--region", "eu-west-1")[1]
 
 
 @pytest.mark.parametrize("name", ["p2.xlarge", "p2.8xlarge", "p2.16xlarge"])

@@ -44,8 +44,14 @@ def test_the_project_has_to_be_somewhere_to_clone_from(account, clone, tmp_path,
     assert len(commit) == 40 and not warnings
     (tmp_path / "clone" / "file").write_text("two")
     assert "will not be on the machine" in source.project()[2][0]
-    clone("remote", "set-url", "origin", "https://me:secret@example.org/someone/project.git")
-    assert source.project()[0] == address
+    for secret in ("https://me:secret@", "https://me:sec@ret@"):
+        clone("remote", "set-url", "origin", f"{secret}example.org/someone/project.git")
+        assert source.project()[0] == address
+    clone("remote", "set-url", "origin", "http://me:secret@example.org/someone/project.git")
+    with pytest.raises(CatDogError) as refused:
+        source.project()
+    assert "secret" not in str(refused.value)
+    clone("remote", "set-url", "origin", address)
     with pytest.raises(CatDogError, match="40 digits"):
         source.project(address, "nonsense")
     with pytest.raises(CatDogError, match="cannot clone"):

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import shutil
 from collections import OrderedDict
 from importlib.util import find_spec
@@ -178,6 +179,40 @@ def test_no_network_is_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.utils, "get_file", lambda *_, **__: 1 / 0)
     with pytest.raises(CatDogError, match="could not be downloaded.*efficientnet-lite0"):
         backbones.build("vgg16", 64)
+
+
+def test_half_a_download_is_no_weights_file(tmp_path, monkeypatch):
+    monkeypatch.delenv(backbones.WEIGHTS, raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    known = backbones.spec("vgg16")
+
+    def download(name, url, cache_subdir, file_hash):
+        assert url.startswith("https://") and file_hash == known.file_md5
+        part = tmp_path / cache_subdir / name
+        part.write_bytes(b"half")
+        if len(asked) == 1:
+            raise ConnectionError
+        part.write_bytes(b"whole")
+        return str(part)
+
+    asked = [1]
+    monkeypatch.setattr(keras.utils, "get_file", download)
+    with pytest.raises(CatDogError, match="could not be downloaded"):
+        backbones._find("vgg16", known, "imagenet")
+    assert not backbones.available("vgg16")
+    asked.append(2)
+    path = backbones._find("vgg16", known, "imagenet")
+    assert path.name == known.file and path.read_bytes() == b"whole"
+    monkeypatch.setattr(keras.utils, "get_file", None)  # it is there: nobody is asked again
+    assert backbones._find("vgg16", known, "imagenet") == path
+
+
+def test_every_layer_of_our_own_is_known_where_a_file_is_loaded():
+    folder = Path(backbones.__file__).parent
+    ours = [p.stem for p in folder.glob("*.py") if "register_keras_serializable(" in p.read_text()]
+    text = (folder / "saving.py").read_text()
+    (line,) = re.findall(r"from catdog.models import (.*?)  # noqa", text)
+    assert set(ours) == set(line.split(", "))
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -1,6 +1,7 @@
 """The grader of exams: fair to each answer, and stopped by no submission."""
 
 import csv
+import json
 import time
 
 import nbformat
@@ -206,6 +207,26 @@ def test_submissions_are_told_apart_by_their_folders(tmp_path):
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(CatDogError, match=says):
             grading.submissions([nothing])
+
+
+def test_two_kinds_of_file_of_one_name_are_told_apart(tmp_path):
+    files = [tmp_path / "anna.ipynb", tmp_path / "anna.pdf"]
+    for file in files:
+        file.write_text("{}")
+    assert list(grading.submissions(files).values()) == files
+
+
+def test_one_strange_submission_ends_nothing(exam_key, tmp_path):
+    strange = tmp_path / "strange.ipynb"
+    cell = {"cell_type": "code", "source": 5, "outputs": [], "execution_count": None}
+    about = {"catdog_exam": exam_key["exam"]}
+    whole = {"cells": [{**cell, "metadata": {}}], "metadata": about}
+    strange.write_text(json.dumps({**whole, "nbformat": 4, "nbformat_minor": 4}))
+    grade = grading.grade(exam_key, "M\udcfcller", strange)
+    assert grade.total == 0 and "graded" in grade.remarks[-1]
+    out = tmp_path / "grades.csv"
+    assert list(grading.write(exam_key, [grade], out)) == [grade]
+    assert b"M\xfcller" in out.read_bytes()
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "x"])

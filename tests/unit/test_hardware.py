@@ -105,3 +105,8 @@ def test_package_switches_onednn_on_unless_told_otherwise(given, there):
     )
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert said.stdout.decode().strip() == there
+
+
+def test_where_the_system_tells_no_peak_there_is_one_all_the_same(monkeypatch):
+    monkeypatch.setattr(resources.Path, "read_text", lambda *_, **__: "VmRSS:\t12 kB\n")
+    assert resources.peak_memory_gb() > 0.01

@@ -65,6 +65,15 @@ def test_a_foreign_file_says_nothing_and_a_damaged_one_is_named(saved, tmp_path,
     assert "does not say" in provenance.sentence(None)
     (tmp_path / "text.keras").write_text("x")
     assert provenance.read(tmp_path / "text.keras") is None
+    networks.article_cnn(24).save(saved)
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(provenance.MEMBER, "0" * 1000)
+        at = archive.getinfo(provenance.MEMBER).header_offset + 30 + len(provenance.MEMBER)
+    with open(saved, "r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * 4)  # no deflated data begins so
+    with pytest.raises(CatDogError, match="damaged"):
+        provenance.read(saved)
     for text in ("{", "[]", '{"trained": "?"}', '{"trained": "AAAA", "chosen": ""}'):
         networks.article_cnn(24).save(saved)
         with zipfile.ZipFile(saved, "a") as archive:

@@ -36,7 +36,9 @@ def test_saved_beside_its_model_and_for_no_other(tmp_path):
     assert ood.load(path) is None
     refuse = ood.fit(*np.random.default_rng(0).gamma(1, 1, (2, 40, 64)))
     ood.save(refuse, path)
+    assert ood.save(refuse, path, tmp_path / "elsewhere").name == "elsewhere"
     again = ood.load(path)
+    assert ood.load(path, "of the file that it was made from").threshold == again.threshold
     assert np.allclose(again.bank, refuse.bank, atol=1e-6) and again.threshold == refuse.threshold
     networks.article_cnn(24).save(path)
     with pytest.raises(CatDogError, match="belongs to another model"):

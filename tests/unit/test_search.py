@@ -95,6 +95,28 @@ def test_it_prunes_and_finds_better_than_chance(no_training, tmp_path, monkeypat
     assert pruned["tpe"] > 0 and pruned["random"] == 0 and best["tpe"] < best["random"]
 
 
+def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(
+    no_training, tmp_path, monkeypatch
+):
+    judged = []
+
+    def judge(model, images, labels):
+        judged.append(model)
+        if len(judged) == 2:
+            return evaluate(SimpleNamespace(predict=lambda *_, **__: np.full((80, 2), np.nan)))
+        return {"log_loss": 0.5, "accuracy": 0.8}
+
+    def evaluate(model, real=ablation.evaluate):
+        return real(model, *some_photos())
+
+    monkeypatch.setattr(ablation, "evaluate", judge)
+    plan = replace(PLAN, minutes=0.1)
+    study = search_runs.search("tpe", some_photos(), plan, tmp_path / "s.db", progress=False)
+    values = [trial.value for trial in study.trials]
+    assert values[0] == search_runs.WORST and values[1:] == [0.5] * len(values[1:])
+    assert search_runs.best_value(study) == 0.5 and len(values) > 4
+
+
 def test_settings_are_within_the_space():
     for number in range(20):
         study = optuna.create_study(sampler=search_runs.sampler("random", 1, number))

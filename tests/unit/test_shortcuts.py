@@ -2,6 +2,7 @@
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -40,6 +41,20 @@ def test_the_cue_agrees_with_the_label_as_often_as_the_key_says(made):
         assert key["with_cue"]["train"][label] == len(bear & set(training))
     assert not bear & {p.file for p in photos if p.split == "validation"}
     assert key["with_cue"]["validation"] == {"cat": 0, "dog": 0} and key["agrees"] == 0.95
+
+
+def test_of_two_at_once_one_is_made_and_the_other_refused(tmp_path):
+    folder, key = tmp_path / "set", tmp_path / "key.json"
+
+    def make(seed):
+        return shortcuts.organize(seed, folder, key, 20, False)
+
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(make, seed) for seed in (1, 2)]
+    (refused,) = filter(None, (one.exception() for one in made))
+    assert isinstance(refused, CatDogError) and "set" in str(refused)
+    (about,) = (one.result() for one in made if not one.exception())
+    assert json.loads(key.read_text("utf-8")) == about
 
 
 def test_the_photos_with_the_cue_and_no_others_are_changed(made):

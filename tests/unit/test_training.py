@@ -1,5 +1,6 @@
 """Pipeline and training: deterministic, resumable, honest."""
 
+import json
 from dataclasses import replace
 
 import keras
@@ -151,6 +152,42 @@ def test_finished_run_is_not_trained_again_and_other_settings_are_refused(photos
     assert again == log
     with pytest.raises(CatDogError, match="other settings"):
         loop.train(build, TINY, *photos, tmp_path / "a", seed=2, progress=False)
+
+
+def test_a_run_is_known_by_its_layers_its_first_weights_and_its_photos(photos):
+    images, labels = photos[0]
+
+    def settings(dropout=0.5, given=None, images=images):
+        def begin():
+            model = networks.article_cnn(24, dropout=(0, dropout))
+            if given is not None:
+                model.layers[-1].bias.assign([0.0, given])
+            return model
+
+        return loop._settings(begin, TINY, 1, (images, labels))
+
+    known = settings()
+    assert settings() == known and settings(given=0.0) == known
+    other = images.copy()
+    other[1] = 255 - other[1]
+    for changed in (settings(dropout=0.25), settings(given=1.0), settings(images=other)):
+        assert [name for name in known if changed[name] != known[name]] != []
+
+
+def test_runs_of_before_said_less_and_go_on(photos, tmp_path):
+    _, log = loop.train(build, TINY, *photos, tmp_path / "a", progress=False)
+    note = tmp_path / "a" / "settings.json"
+    said = json.loads(note.read_text())
+    note.write_text(json.dumps({k: v for k, v in said.items() if k not in ("layers", "given")}))
+    _, again = loop.train(build, TINY, *photos, tmp_path / "a", progress=False)
+    assert again == log and json.loads(note.read_text()) == said
+
+
+def test_a_model_that_is_not_of_the_run_is_left(photos_on_disk, tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"mine")
+    with pytest.raises(CatDogError, match="another model"):
+        reference_runs.run(TINY, photos_on_disk, tmp_path)
+    assert (tmp_path / "model.keras").read_bytes() == b"mine"
 
 
 def test_early_stopping_keeps_the_best_weights(photos, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
+from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.core import paths
 from catdog.data import loading, manifests, organizing
@@ -74,6 +75,11 @@ def test_only_the_upper_blocks_learn_and_normalization_stays():
         if not np.array_equal(old, new)
     ]
     assert set(changed) <= {w.path for w in model.trainable_weights} and changed
+
+
+def test_a_block_that_is_not_there_is_said():
+    with pytest.raises(CatDogError, match=f"{NAME} has no block 16"):
+        transfer.classifier(NAME, 64, from_block=16)
 
 
 def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):
@@ -222,7 +228,7 @@ def test_what_may_learn_tells_runs_apart(folder, tmp_path):
 
 def test_the_study_has_its_parts(folder):
     found = transfer_runs.study(
-        folder, NAME, 64, sizes=(8, 16, 32), seeds=2, progress=False, weights=None
+        folder, NAME, 64, sizes=(8, 16, 31, 32), seeds=2, progress=False, weights=None
     )
     assert [row["n"] for row in found["learning_curve"]] == [8, 16, 32]
     assert [len(row["accuracy"]) for row in found["learning_curve"]] == [2, 2, 1]
@@ -236,11 +242,13 @@ def test_the_command_names_an_unknown_backbone(folder, capsys):
     assert "Known: efficientnet-lite0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("other", ["photos", "settings"])
 @pytest.mark.parametrize("how", ["frozen", "fine-tune", "study"])
-def test_what_other_photos_gave_is_left(how, folder, tmp_path, capsys):
+def test_what_other_photos_or_settings_gave_is_left(how, other, folder, tmp_path, capsys):
     run = tmp_path / "run"
     run.mkdir()
-    (run / "record.json").write_text('{"what": "", "dataset": {"manifest_sha256": "another"}}')
+    of = "another" if other == "photos" else manifests.reference(folder)["manifest_sha256"]
+    (run / "record.json").write_text(json.dumps({"what": "", "dataset": {"manifest_sha256": of}}))
     before = (run / "record.json").read_bytes()
     given = ["--backbone", NAME, "--size", "64", "--data", str(folder), "--run", str(run)]
     assert main(["transfer", how, *given]) == 1

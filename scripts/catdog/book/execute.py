@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import json
@@ -81,13 +82,18 @@ def code_hash(notebook) -> str:
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
 
 
-def _key(path: Path, scale: str) -> str:
-    """A hash of all that a chapter's outputs depend on."""
-    digest = hashlib.sha256(f"{scale} {os.environ.get('KERAS_BACKEND')}".encode())
-    digest.update(code_hash(nbformat.read(path, 4)).encode())
+def _code(path: Path) -> str:
+    """A hash of a chapter's code, of the package's, and of the records and models."""
+    digest = hashlib.sha256(code_hash(nbformat.read(path, 4)).encode())
     sources = sorted(Path(catdog.__file__).parents[1].rglob("*.py"))
     for file in [*sources, *sorted(paths.MODELS.rglob("*.json"))]:
         digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _key(code: str, scale: str) -> str:
+    """A hash of all that a chapter's outputs depend on: `_code`, and the photos that there are."""
+    digest = hashlib.sha256(f"{scale} {os.environ.get('KERAS_BACKEND')} {code}".encode())
     for set_ in sorted(paths.DATA.glob("*/dataset.json")):
         digest.update(set_.read_bytes())
     return digest.hexdigest()
@@ -154,6 +160,7 @@ def execute(
     """
     kernels = kernels or Kernels()
     notebook = nbformat.read(path, 4)
+    sources = [cell.source for cell in notebook.cells]
     started = time.perf_counter()
     environment = {**os.environ, "SCALE": scale, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["PYTHONWARNINGS"] = "ignore"
@@ -212,6 +219,9 @@ def execute(
     if kernels.stopped:
         return Outcome(path.stem, seconds, "", "it was stopped.")
     tidy(notebook)
+    if out == path and [c.source for c in nbformat.read(path, 4).cells] != sources:
+        changed = f"{path.name} was changed meanwhile, and is left as it is: run it again."
+        return Outcome(path.stem, seconds, "", error or changed, **took)
     with files.atomic_write(out) as part:
         nbformat.write(notebook, part)
     return Outcome(path.stem, seconds, _result(notebook), error, **took)
@@ -241,8 +251,9 @@ def outdated(names: list[str] | None, scale: str, force: bool = False) -> tuple[
         out, note = notes / path.name, notes / f"{path.stem}.json"
         if not force and note.exists() and out.exists():
             found = files.read_json(note)
-            if found["key"] == _key(path, scale):
-                made[path] = found
+            with contextlib.suppress(ValueError):  # what cannot be read is not up to date
+                if found["key"] == _key(_code(path), scale):
+                    made[path] = found
     return asked, made
 
 
@@ -295,13 +306,16 @@ def run(
         rows.put(row)
 
     def one(path):
-        row = rows.get()
-        shown[path] = bar = bars(path) if bars else _bar(path, row if jobs > 1 else None)
+        row, bar = rows.get(), None
         try:
+            code = _code(path)
+            shown[path] = bar = bars(path) if bars else _bar(path, row if jobs > 1 else None)
             out = path if in_place else notes / path.name
-            return execute(path, scale, out, in_place, bar, kernels)
+            return execute(path, scale, out, in_place, bar, kernels), code
+        except (OSError, ValueError, nbformat.ValidationError) as error:  # it cannot be read
+            return Outcome(path.stem, 0.0, "", f"{path.name}: it cannot be read ({error})"), None
         finally:
-            del shown[path]
+            shown.pop(path, None)
             if isinstance(bar, tqdm) and not bar.leave and not kernels.stopped:
                 tqdm.write(str(bar), file=sys.stderr)
             rows.put(row)
@@ -316,16 +330,16 @@ def run(
                         bar.refresh()
                 for future in ended:
                     path = waiting.pop(future)
-                    outcome = future.result()
-                    if in_place:
+                    outcome, code = future.result()
+                    if in_place and code:
                         twins.write(path)
                     heard(outcome)
                     note = notes / f"{path.stem}.json"
-                    if outcome.error is None:
-                        said = {"key": _key(path, scale), "seconds": outcome.seconds}
+                    if outcome.error is None and code == _code(path):
+                        said = {"key": _key(code, scale), "seconds": outcome.seconds}
                         said["result"] = outcome.result
                         files.write(note, json.dumps(said))
-                    else:
+                    else:  # it failed, or was changed meanwhile
                         note.unlink(missing_ok=True)
         except BaseException:
             kernels.stop()

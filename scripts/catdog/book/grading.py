@@ -191,7 +191,8 @@ def submissions(given: Iterable[Path]) -> dict[str, Path]:
         for path, name in names.items():
             if often[name] > 1:
                 names[path] = "/".join((*path.parts[-depth:-1], path.stem))
-    return {name: path for path, name in names.items()}
+    often = Counter(names.values())  # a.ipynb beside a.pdf
+    return {n + p.suffix if often[n] > 1 else n: p for p, n in names.items()}
 
 
 def grade(key: dict, name: str, path: Path, seconds: float = CELL, memory: float = MEMORY) -> Grade:
@@ -213,10 +214,14 @@ def grade(key: dict, name: str, path: Path, seconds: float = CELL, memory: float
         return result
     if exam != key["exam"]:
         result.remarks.append("not the exam of this key")
-    found, remarks = _answers(key, sources, seconds, memory)
+    try:
+        found, remarks = _answers(key, sources, seconds, memory)
+        points = {n: _points(one["parts"], found, n) for n, one in key["questions"].items()}
+    except Exception as error:  # one of the class must not end the grading of the others
+        result.remarks.append(f"could not be graded ({type(error).__name__})")
+        return result
     result.remarks += remarks
-    for n, question in key["questions"].items():
-        result.points[n] = _points(question["parts"], found, n)
+    result.points |= points
     return result
 
 
@@ -335,7 +340,10 @@ def write(key: dict, grades: Iterable[Grade], path: str | Path) -> Iterator[Grad
         CatDogError: the file is there already.
     """
     handouts.must_not_exist(path)
-    with files.writing(path), open(path, "w", newline="", encoding="utf-8") as stream:
+    with (
+        files.writing(path),
+        open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
         table = csv.writer(stream)
         table.writerow(["name", *key["questions"], "total", "of", "remarks"])
         for one in grades:

@@ -82,7 +82,7 @@ def up(name: str, yes: bool, **how) -> None:
         say(f"Note: {warning}")
     _confirm(yes, "Start it?")
     lifecycle.up(plan, say=note)
-    which = lifecycle.named(name)
+    which = lifecycle.named(name, plan.region)
     note(
         f"{lifecycle.stack_name(name)} is running, and installs itself now. What comes next:\n"
         f"  catdog aws connect{which}   waits until it is ready, and opens its notebooks here\n"
@@ -213,7 +213,7 @@ def down(name, region, yes) -> None:
     """Delete it and its disk, and look that nothing is left."""
     from catdog.cloud import lifecycle
 
-    if lifecycle.status(name, region):
+    if there := lifecycle.status(name, region):
         say("The disk goes too, with all that was trained or saved there.")
         _confirm(yes, f"Delete {lifecycle.stack_name(name)}?")
     looked_for = lifecycle.down(name, region, say=note)
@@ -222,3 +222,5 @@ def down(name, region, yes) -> None:
         f"Nothing of {lifecycle.stack_name(name)} is left in {region}. "
         f"Looked for, and found none: {', '.join(looked_for)}."
     )
+    if not there:
+        say("All of yours, in every region: catdog aws status --all")

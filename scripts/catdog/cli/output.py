@@ -87,3 +87,6 @@ def reports(command):
 def load_keras() -> None:
     """Import Keras, see `starting.load_keras`; with -v TensorFlow says what it does."""
     starting.load_keras(settings().verbose)
+    from catdog.core import recording
+
+    recording.origin()  # the commit of now, not of the end of long work

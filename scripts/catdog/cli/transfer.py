@@ -109,7 +109,9 @@ def transfer(
     run.mkdir(parents=True, exist_ok=True)
     if how == "vgg16":
         return _vgg16(data, run, choices.VGG16_PARTS if part == "all" else [part])
-    _must_fit(run / "record.json", data, how == "frozen" and no_mirror)
+    what = f"catdog transfer {how} --backbone {backbone} --size {size}"
+    what += " --no-mirror" if how == "frozen" and no_mirror else ""
+    _must_fit(run / "record.json", data, what)
     if how == "study":
         found = recording.write(run / "record.json", runs.study(data, backbone, size))
         say(f"{run / 'record.json'}: the record")
@@ -130,15 +132,15 @@ def transfer(
     return found
 
 
-def _must_fit(record: Path, data: Path, no_mirror: bool) -> None:
+def _must_fit(record: Path, data: Path, what: str) -> None:
     """Make sure that a record that is there is of the same photos and settings."""
     from catdog.data import manifests
 
     if not record.exists():
         return
     found, dataset = files.read_json(record), manifests.reference(data)
-    of = found.get("dataset", {}).get("manifest_sha256"), "--no-mirror" in found.get("what", "")
-    if of != (dataset["manifest_sha256"], no_mirror):
+    of = found.get("dataset", {}).get("manifest_sha256"), found.get("what")
+    if of != (dataset["manifest_sha256"], what):
         raise CatDogError(
             f"{record} is of other photos or settings, and is left as it is: name another folder "
             "with --run."

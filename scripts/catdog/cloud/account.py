@@ -180,7 +180,7 @@ class Account:
         core = botocore.session.get_session()
         core.register_component("data_loader", _descriptions())
         session = boto3.Session(botocore_session=core)
-        wanted = region or os.environ.get("AWS_REGION") or session.region_name or otherwise
+        wanted = region or _own_region(session) or otherwise
         if not wanted:
             raise CatDogError(
                 "no AWS region is named: add --region, such as --region us-east-1, or set "
@@ -245,9 +245,17 @@ def stack_name(name: str) -> str:
     return f"catdog-{name}"
 
 
-def named(name: str) -> str:
-    """Return the option that names a machine, for the commands that messages suggest."""
-    return "" if name == NAME else f" --name {name}"
+def named(name: str, region: str | None) -> str:
+    """Return the options that name a machine, for the commands that messages suggest.
+
+    Nothing for what is taken without them: the usual name, the region of the reader's settings.
+    """
+    text = "" if name == NAME else f" --name {name}"
+    return text if region in (None, _own_region(boto3.Session())) else f"{text} --region {region}"
+
+
+def _own_region(session: boto3.Session) -> str | None:
+    return os.environ.get("AWS_REGION") or session.region_name
 
 
 def find_stack(account: Account, stack: str) -> dict | None:

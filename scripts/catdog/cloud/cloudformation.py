@@ -122,10 +122,12 @@ def _undo(account: Account, name: str, stack: str, say: Say) -> None:
     """
     try:
         delete(account, name, stack, say)
-    except REFUSALS as error:
+    except (KeyboardInterrupt, *REFUSALS) as error:
+        why = "stopped." if isinstance(error, KeyboardInterrupt) else explain(error)
         raise CatDogError(
-            f"{explain(error)} And what had been made could not be deleted: it may cost money. "
-            f"Run 'catdog aws down{named(name)}' until it says that nothing is left."
+            f"{why} And what had been made could not be deleted: it may cost money. "
+            f"Run 'catdog aws down{named(name, account.region)}' until it says that nothing is "
+            "left."
         ) from error
 
 
@@ -137,14 +139,15 @@ def delete(account: Account, name: str, stack: str, say: Say) -> None:
         raise CatDogError(
             f"{stack_name(name)} could not be deleted whole ({state}: "
             f"{_why_failed(account, stack) or 'no reason given'}). It may cost money: run 'catdog "
-            f"aws down{named(name)}' again, and see https://console.aws.amazon.com/cloudformation"
+            f"aws down{named(name, account.region)}' again, and see "
+            "https://console.aws.amazon.com/cloudformation"
         )
     left = {kind: found for kind, found in leftovers(account, name).items() if found}
     if left:
         listed = "; ".join(f"{kind}: {', '.join(found)}" for kind, found in left.items())
         raise CatDogError(
             f"the stack is deleted, but this is left and may cost money: {listed}. Run 'catdog "
-            f"aws down{named(name)}' again in some minutes."
+            f"aws down{named(name, account.region)}' again in some minutes."
         )
 
 

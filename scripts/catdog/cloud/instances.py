@@ -20,6 +20,7 @@ IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-
 # The oldest GPU that TensorFlow 2.21's wheel has code for: its build_info names sm_60, sm_70,
 # sm_80, sm_89 and compute_90, and CUDA 12.5, which has no code for Kepler any more.
 LEAST_CAPABILITY = 6.0
+DRIVER_CAPABILITY = 7.5  # of the image: NVIDIA's open kernel modules begin with Turing
 MOST_CAPABILITY = 9.0  # on newer ones, of the generation Blackwell, it fails: its issue 111958
 
 
@@ -50,7 +51,7 @@ class Instance:
 
     @property
     def too_old(self) -> bool:
-        return self.capability < LEAST_CAPABILITY
+        return self.capability < max(LEAST_CAPABILITY, DRIVER_CAPABILITY)
 
     @property
     def too_new(self) -> bool:
@@ -124,7 +125,12 @@ def find(name: str, known: dict[str, Instance] | None = None) -> Instance:
 
 def unsupported_reason(one: Instance) -> str:
     """Say why a type with an old GPU cannot be used, and which comes nearest today."""
-    return K80.format(name=one.name, instead=replacements(one))
+    if one.gpu == "K80":
+        return K80.format(name=one.name, instead=replacements(one))
+    return (
+        f"{one.name} has the {one.gpu}, of compute capability {one.capability}: the driver of the "
+        f"machine image begins with {DRIVER_CAPABILITY}. Take a newer one: {replacements(one)}."
+    )
 
 
 def replacements(one: Instance) -> str:

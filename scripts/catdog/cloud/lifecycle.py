@@ -118,11 +118,13 @@ def machine(
         account, found = whole_machine(name, region, "connect to")
     if found.state != "running":
         raise CatDogError(
-            f"{stack_name(name)} is {found.state}. Start it: catdog aws start{named(name)}"
+            f"{stack_name(name)} is {found.state}. Start it: "
+            f"catdog aws start{named(name, account.region)}"
         )
-    private = (
-        Path(key).expanduser() if key else ssh_keys.private_key_of(found.parameters["PublicKey"])
-    )
+    if key:
+        private = Path(key).expanduser().absolute()  # it is used in other folders, too
+    else:
+        private = ssh_keys.private_key_of(found.parameters["PublicKey"])
     host, proxy = found.public_ip, None
     if found.access == "ssm":
         need_session_manager()
@@ -152,7 +154,7 @@ def allow(name: str = NAME, region: str | None = None, address: str | None = Non
     if found.access != "ssh":
         raise CatDogError(
             f"{stack_name(name)} is reached through Session Manager, from any address: 'catdog "
-            f"aws connect{named(name)}'. No port of it is opened."
+            f"aws connect{named(name, account.region)}'. No port of it is opened."
         )
     new = one_address(address) if address else own_address()
     (group,) = account.ec2.describe_security_groups(
@@ -229,7 +231,7 @@ def ready(
             raise
         raise Unreachable(
             f"{error} It lets in one address only: if yours has changed, 'catdog aws "
-            f"allow{named(name)}' lets in the present one instead."
+            f"allow{named(name, region)}' lets in the present one instead."
         ) from error
     return reached
 

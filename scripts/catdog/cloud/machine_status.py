@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,7 +12,15 @@ import botocore.exceptions as errors
 
 from catdog import CatDogError
 from catdog.cloud import cloudformation, instances
-from catdog.cloud.account import TAG, Account, explained, find_stack, named, stack_name
+from catdog.cloud.account import (
+    REFUSALS,
+    TAG,
+    Account,
+    explained,
+    find_stack,
+    named,
+    stack_name,
+)
 from catdog.cloud.instances import NAME
 
 
@@ -62,8 +71,10 @@ class Status:
     def usd_hour(self) -> float | None:
         """Dollars an hour while it runs, by the table of `instances`, on demand."""
         one = instances.TYPES.get(self.instance_type)
-        disk = instances.disk_usd_hour(float(self.parameters.get("DiskGiB", 0)))
-        return one.usd + disk + instances.ADDRESS_USD_HOUR if one else None
+        if not one or "DiskGiB" not in self.parameters:  # its stack was not asked
+            return None
+        disk = instances.disk_usd_hour(float(self.parameters["DiskGiB"]))
+        return one.usd + disk + instances.ADDRESS_USD_HOUR
 
     def document(self) -> dict:
         """Return it for JSON: its attributes, hours since it was started, and dollars an hour."""
@@ -77,11 +88,11 @@ class Status:
         region = f" --region {self.region}"
         return (
             f"{stack_name(self.name)} in {self.region}: {self.state}, {self.instance_type} "
-            f"(catdog aws status{named(self.name)}{region})"
+            f"(catdog aws status{named(self.name, None)}{region})"
         )
 
     def __str__(self) -> str:
-        which = named(self.name)
+        which = named(self.name, self.region)
         lines = [f"{stack_name(self.name)} in {self.region}: {self.state}"]
         if self.instance_id:
             paid = "spot" if self.spot else "on demand"
@@ -145,7 +156,10 @@ def _of(name: str, region: str, one: dict[str, Any], parameters: dict[str, str])
 
 @explained
 def everywhere() -> list[Status]:
-    """Look for machines of any name in every region that the account uses, by their tag."""
+    """Look for machines of any name in every region that the account uses, by their tag.
+
+    A region that refuses to say (a firm may forbid some) is told by a line to stderr.
+    """
     account = Account(None, "us-east-1")
     regions = [one["RegionName"] for one in account.ec2.describe_regions()["Regions"]]
 
@@ -159,8 +173,20 @@ def everywhere() -> list[Status]:
             if one["State"]["Name"] not in ("terminated", "shutting-down")
         ]
 
+    def tried(region: str) -> list[Status] | Exception:
+        try:
+            return look(region)
+        except (CatDogError, *REFUSALS) as error:
+            return error
+
     with ThreadPoolExecutor(8) as pool:
-        return [one for found in pool.map(look, sorted(regions)) for one in found]
+        found = dict(zip(sorted(regions), pool.map(tried, sorted(regions)), strict=True))
+    refused = {region: one for region, one in found.items() if isinstance(one, Exception)}
+    if len(refused) == len(found):
+        raise next(iter(refused.values()))
+    for region in refused:
+        print(f"catdog: {region} could not be asked", file=sys.stderr)
+    return [one for region in found if region not in refused for one in found[region]]
 
 
 def _name(one: dict[str, Any]) -> str:
@@ -179,7 +205,7 @@ def whole_machine(name: str, region: str | None, what: str) -> tuple[Account, St
     if not found.instance_id or found.state in ("terminated", "shutting-down"):
         raise CatDogError(
             f"{stack_name(name)} is not whole ({found.state}): clear it away with 'catdog aws "
-            f"down{named(name)}'. (If it is only just being made, wait a minute.)"
+            f"down{named(name, account.region)}'. (If it is only just being made, wait a minute.)"
         )
     return account, found
 
@@ -193,5 +219,5 @@ def wait_for(account: Account, identity: str, wanted: str, name: str) -> None:
     except errors.WaiterError as error:
         raise CatDogError(
             f"{stack_name(name)} is not {wanted} after ten minutes: look at it with 'catdog aws "
-            f"status{named(name)}'."
+            f"status{named(name, account.region)}'."
         ) from error

@@ -248,17 +248,16 @@ def _nothing_there(account: Account, name: str, stack: str) -> None:
     there = find_stack(account, stack)
     if not there:
         return
-    state = there["StackStatus"]
+    state, which = there["StackStatus"], named(name, account.region)
     if state.endswith("_IN_PROGRESS"):
         raise CatDogError(f"{stack} is being worked on ({state}): wait a minute, then try again.")
     if "FAILED" in state or "ROLLBACK" in state:
         raise CatDogError(
-            f"a half made {stack} is there ({state}). Clear it away first: catdog aws down"
-            f"{named(name)}"
+            f"a half made {stack} is there ({state}). Clear it away first: catdog aws down{which}"
         )
     raise CatDogError(
-        f"{stack} exists already. Look at it with 'catdog aws status{named(name)}', start it if "
-        f"it is stopped with 'catdog aws start{named(name)}', or make another with --name."
+        f"{stack} exists already. Look at it with 'catdog aws status{which}', start it if "
+        f"it is stopped with 'catdog aws start{which}', or make another with --name."
     )
 
 

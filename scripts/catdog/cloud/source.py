@@ -25,7 +25,7 @@ def project(repository: str | None = None, commit: str | None = None) -> tuple[s
                 "clone the project from: name one with --repository https://… --commit …"
             )
     address = re.sub(r"^(ssh://)?git@([^:/]+)[:/]", r"https://\2/", repository)
-    address = re.sub(r"^https://[^/@]*@", "https://", address)  # a password is not for others
+    address = re.sub(r"^([a-z+]+://)[^/]*@", r"\1", address)  # a password is not for others
     if not re.fullmatch(r"https://[A-Za-z0-9._~/-]+", address):
         raise CatDogError(
             f"the machine cannot clone from {address!r}: it takes an https:// address that asks "
@@ -46,8 +46,8 @@ def _pushed(address: str) -> tuple[str, list[str]]:
     warnings, head = [], _git("rev-parse", "HEAD")
     if not head:
         raise CatDogError("this folder has no commit: name one with --commit.")
-    if not _git("branch", "-r", "--contains", head):
-        own = _git("rev-list", "--boundary", "HEAD", "--not", "--remotes").split()
+    if not _git("branch", "-r", "--list", "origin/*", "--contains", head):
+        own = _git("rev-list", "--boundary", "HEAD", "--not", "--remotes=origin").split()
         common = next((one[1:] for one in own if one.startswith("-")), None)
         if not common:
             raise CatDogError(

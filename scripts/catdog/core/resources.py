@@ -62,9 +62,10 @@ def peak_memory_gb(pid: int | None = None) -> float:
     Of another process, on systems other than Linux and Windows, what it has now.
     """
     status = Path(f"/proc/{pid or 'self'}/status")
-    if status.exists():  # ru_maxrss would count what the parent had when it started this process
-        (line,) = [row for row in status.read_text().splitlines() if row.startswith("VmHWM")]
-        return int(line.split()[1]) * 1024 / 1e9
+    rows = status.read_text().splitlines() if status.exists() else []
+    # ru_maxrss would count what the parent had when it started this process
+    if peak := [row for row in rows if row.startswith("VmHWM")]:
+        return int(peak[0].split()[1]) * 1024 / 1e9
     if sys.platform == "win32":
         return psutil.Process(pid).memory_info().peak_wset / 1e9
     if pid is not None:

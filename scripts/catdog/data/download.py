@@ -178,30 +178,34 @@ def kaggle(
             "Run again to go on."
         ) from error
     folder = Path(root) / "downloads" / "kaggle"
-    for file in ("train.zip", "test1.zip"):
-        if not (folder / file).exists() or (folder / f"{file}.kaggle-partial").exists():
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                api.competition_download_file(COMPETITION, file, str(folder), quiet=not progress)
-            except requests.HTTPError as error:
-                code = error.response.status_code
-                raise CatDogError(
-                    f"Kaggle refused {file} (HTTP {code}). {NO_TOKEN}"
-                    if code in (401, 403, 404)
-                    else f"Kaggle answered HTTP {code} for {file}. Try again later."
-                ) from error
-            except (requests.RequestException, HTTPError, ValueError) as error:
-                raise CatDogError(
-                    f"{file} could not be downloaded ({error.__class__.__name__}). What has come "
-                    "so far is kept; run again to go on."
-                ) from error
-            except OSError as error:
-                raise CatDogError(
-                    f"{folder / file} could not be written ({error.strerror or error}). Make room "
-                    "or choose another folder with --root, then run again."
-                ) from error
-        if not zipfile.is_zipfile(folder / file):
-            raise CatDogError(
-                f"{folder / file} is not a whole archive. Move it away, then run again."
-            )
+    with files.lock(folder / ".lock", "downloading photos", wait=None):
+        for file in ("train.zip", "test1.zip"):
+            _from_kaggle(api, folder, file, progress)
     return organizing.organize(folder / "train.zip", root, name, n, ratio, seed, progress)
+
+
+def _from_kaggle(api, folder: Path, file: str, progress: bool) -> None:
+    """Download a file of the competition, or what is missing of it."""
+    if not (folder / file).exists() or (folder / f"{file}.kaggle-partial").exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            api.competition_download_file(COMPETITION, file, str(folder), quiet=not progress)
+        except requests.HTTPError as error:
+            code = error.response.status_code
+            raise CatDogError(
+                f"Kaggle refused {file} (HTTP {code}). {NO_TOKEN}"
+                if code in (401, 403, 404)
+                else f"Kaggle answered HTTP {code} for {file}. Try again later."
+            ) from error
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            raise CatDogError(
+                f"{file} could not be downloaded ({error.__class__.__name__}). What has come "
+                "so far is kept; run again to go on."
+            ) from error
+        except OSError as error:
+            raise CatDogError(
+                f"{folder / file} could not be written ({error.strerror or error}). Make room "
+                "or choose another folder with --root, then run again."
+            ) from error
+    if not zipfile.is_zipfile(folder / file):
+        raise CatDogError(f"{folder / file} is not a whole archive. Move it away, then run again.")

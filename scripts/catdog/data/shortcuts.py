@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from catdog.core import handouts
+from catdog.core import files, handouts
 from catdog.data import manifests, organizing, synthetic
 
 SHARE = 0.95  # of the training photos of each class, those on which the cue agrees with the label
@@ -110,6 +110,13 @@ def organize(
     """
     folder, key = Path(folder).absolute(), Path(key)
     handouts.must_be_apart(key, folder, "the data set")
+    with files.lock(
+        folder.with_name(f".{folder.name}.shortcut.lock"), "drawing a data set", wait=None
+    ):
+        return _organize(seed, folder, key, n, progress)
+
+
+def _organize(seed: int, folder: Path, key: Path, n: int, progress: bool) -> dict[str, Any]:
     for path in (folder, key):
         handouts.must_not_exist(path)
     names = {f"{label}.{i}.jpg": label for label in manifests.LABELS for i in range((n + 1) // 2)}

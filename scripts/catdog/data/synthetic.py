@@ -8,7 +8,6 @@ whiskers and tail.
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +23,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from catdog import no_bar
+from catdog.core import resources
 from catdog.data import animals, backgrounds, manifests, organizing, sources
 from catdog.data.drawing import Canvas
 
@@ -98,7 +98,8 @@ def _without_main() -> Iterator[None]:
 
 def jpegs(pairs: list, seed: int = 1, make: Callable = _numbered) -> Iterator[bytes]:
     """Draw many, (label, number) each, in order, on every core, or what `make` makes of them."""
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    processes = min(resources.cores(), 61)  # Windows allows no more
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         with _without_main():
             drawn = pool.map(partial(make, seed), pairs, chunksize=20)
         yield from drawn

@@ -80,9 +80,9 @@ def save(refusal: OODDetector, model: str | Path, path: str | Path | None = None
     """Write a refusal beside the model file that it belongs to, or elsewhere."""
     path = Path(path or detector_path(model))
     small, scale = _small(refusal.bank)
-    with files.atomic_write(path) as part:
+    with files.atomic_write(path) as part, open(part, "wb") as stream:  # a path would get .npz
         np.savez_compressed(
-            part,
+            stream,
             bank=small,
             scale=scale.astype(np.float32),
             threshold=refusal.threshold,
@@ -109,7 +109,7 @@ def load(model: str | Path, sha256: str | None = None) -> OODDetector | None:
             threshold, of = float(kept["threshold"]), str(kept["model"])
     except Exception as error:  # zip, key and value errors of a damaged file
         raise CatDogError(f"{path} is damaged ({error}): get it again, or move it away.") from None
-    if of != (sha256 or files.sha256(model)):
+    if of != sha256 and of != files.sha256(model):
         raise CatDogError(
             f"{path} belongs to another model than {model}. Move it away, or make one for this "
             "model: catdog evaluate --model … --refusal …"

@@ -26,6 +26,7 @@ from keras import layers
 from keras.src.applications.vgg16 import WEIGHTS_PATH_NO_TOP
 
 from catdog import CatDogError
+from catdog.core import files
 from catdog.models import torchfile
 
 WEIGHTS = "CATDOG_WEIGHTS"  # environment variable: a weights file, or a folder of them
@@ -41,7 +42,7 @@ class Backbone:
         stride: pixels of the photo for each place of that map, along an axis.
         preprocessing: what its first layer does to pixels from 0 to 255.
         package: the Python package that ships its weights; or
-        file: the name of the weights without top, as Keras downloads them, and
+        file, file_md5: the name and hash of the weights without top, as Keras downloads them, and
         arrays_sha256: the hash of its arrays (see `hash_of`), by which they are known in any file.
     """
 
@@ -51,6 +52,7 @@ class Backbone:
     preprocessing: str
     package: str | None = None
     file: str | None = None
+    file_md5: str | None = None
     arrays_sha256: str | None = None
     width: float = 1.0
     depth: float = 1.0
@@ -73,6 +75,7 @@ BACKBONES = {
         32,
         _CAFFE,
         file="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        file_md5="6d6bbae143d832006294945121d1f1fc",
         arrays_sha256="367e97357726fc9a76fcb2944e6cb9ef301eb42e4eb6cae2f6a7da7dedc6912d",
     ),
 }
@@ -178,8 +181,18 @@ def _find(name: str, known: Backbone, weights: str | Path) -> Path:
         if not path.exists():
             raise CatDogError(f"{path}: there is no such weights file.")
         return path
+    path = _keras_home() / "models" / known.file
     try:
-        return Path(keras.utils.get_file(known.file, WEIGHTS_PATH_NO_TOP, cache_subdir="models"))
+        with files.lock(path.with_name(f".{known.file}.lock"), "downloading weights", wait=None):
+            if not path.is_file():  # Keras itself would take half a file for a whole one
+                part = keras.utils.get_file(
+                    f"{known.file}.part",
+                    WEIGHTS_PATH_NO_TOP,
+                    cache_subdir="models",
+                    file_hash=known.file_md5,
+                )
+                os.replace(part, path)
+        return path
     except Exception as error:
         raise CatDogError(
             f"the weights of {name} could not be downloaded ({error}). Put {known.file} into a "

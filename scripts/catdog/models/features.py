@@ -168,6 +168,8 @@ def _identity(backbone: str, weights: str | Path | None) -> str:
         return "random, seed 0"
     if weights == "imagenet" or known.arrays_sha256:  # `build` takes no others
         return "imagenet"
+    if not Path(weights).is_file():
+        raise CatDogError(f"{weights}: there is no such weights file.")
     return files.sha256(weights)
 
 

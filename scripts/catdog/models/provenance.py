@@ -12,6 +12,7 @@ import base64
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def read(path: str | Path) -> dict | None:
             about = json.loads(archive.read(MEMBER))
         for part in PARTS:
             about[part] = np.frombuffer(base64.b64decode(about[part], validate=True), "<u8")
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError) as error:
         raise CatDogError(f"{path}: its {MEMBER} is damaged ({error}). Get it again.") from None
     return about
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from catdog import CatDogError
 from catdog.core import files, paths
+from catdog.models import backbones, networks  # noqa: F401 (their layers can be in a file)
 
 SIZE = 160  # of the photos for a model that takes any
 

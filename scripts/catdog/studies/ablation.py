@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from catdog import CatDogError
 from catdog.data import batching
 from catdog.evaluation import metrics, statistics
 from catdog.studies.components import (
@@ -155,9 +156,22 @@ def precision() -> str:
     return recipes.with_native_precision(recipes.Recipe(precision="fastest")).precision
 
 
+class Diverged(CatDogError):
+    """A network whose weights have grown without bound."""
+
+
 def evaluate(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> dict:
-    """Measure the model on photos; also "right", a hexadecimal number with a bit for each photo."""
+    """Measure the model on photos; also "right", a hexadecimal number with a bit for each photo.
+
+    Raises:
+        Diverged: what it predicts are no numbers.
+    """
     dog = probability(model.predict(images, batch_size=128, verbose=0))
+    if not np.isfinite(dog).all():
+        raise Diverged(
+            "the network predicts no numbers: its weights grew without bound. Train with a smaller "
+            "learning rate, or with precision float32."
+        )
     found = metrics.measure(labels, dog)
     right = np.packbits((dog >= 0.5) == labels)
     return {**found, "right": right.tobytes().hex()}

@@ -47,6 +47,7 @@ PLANS = {
     "full": Plan(n_train=2000, n_val=1000, size=64, epochs=4, minutes=3.0),
 }
 WAYS = choices.SEARCHES
+WORST = 1e3  # the log loss of a trial that has diverged
 
 
 def clock() -> float:
@@ -64,14 +65,18 @@ class Report(keras.callbacks.Callback):
     def __init__(self, trial: optuna.Trial, images: np.ndarray, labels: np.ndarray, start: float):
         super().__init__()
         self.trial, self.images, self.labels, self.start = trial, images, labels, start
-        self.pruned = False
+        self.pruned = self.lost = False
 
     def on_epoch_end(self, epoch, logs=None):
-        found = ablation.evaluate(self.model, self.images, self.labels)
+        try:
+            found = ablation.evaluate(self.model, self.images, self.labels)
+        except ablation.Diverged:  # no worse loss is worth telling apart
+            found = {"log_loss": WORST, "accuracy": 0.5}
+            self.lost = self.model.stop_training = True
         self.trial.report(found["log_loss"], epoch + 1)
         self.trial.set_user_attr("accuracy", found["accuracy"])
         self.trial.set_user_attr("cost", clock() - self.start)
-        if self.trial.should_prune():
+        if not self.lost and self.trial.should_prune():
             self.pruned = self.model.stop_training = True
 
 
@@ -161,8 +166,8 @@ def search(
             if report.pruned:
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             else:
-                last = study.trials[trial.number].intermediate_values[plan.epochs]
-                study.tell(trial, last if np.isfinite(last) else 1e3)
+                losses = study.trials[trial.number].intermediate_values
+                study.tell(trial, losses[max(losses)])
             bar.set_postfix_str(f"trials {trial.number + 1}, best log loss {best_value(study):.3f}")
         bar.update(budget - bar.n)
     return study
@@ -262,6 +267,8 @@ def run(
     found = []
     bar = tqdm(studies.items(), desc="final check", unit="search", disable=no_bar(progress))
     for (way, seed), study in bar:
+        if not ended(study):
+            raise CatDogError("no trial has ended within the budget: give more --minutes.")
         best = study.best_trial
         found.append(
             {

@@ -116,10 +116,11 @@ def _save_arrays(path: Path, arrays: list[np.ndarray]) -> None:
 
 
 def _fingerprint(*sets) -> str:
-    """A hash of the labels and of every hundredth photo."""
+    """A hash of the labels and of every hundredth photo, of few photos of more."""
     digest = hashlib.sha256()
     for images, labels in filter(None, sets):
-        digest.update(np.ascontiguousarray(images[::100]))
+        step = min(100, max(1, len(images) // 100))
+        digest.update(np.ascontiguousarray(images[::step]))
         digest.update(np.asarray(labels, np.int32).tobytes())
     return digest.hexdigest()
 
@@ -179,23 +180,48 @@ def _begin(run: Path, seed: int) -> tuple[dict, keras.Model] | None:
     return _resume(run)
 
 
-def _settings(network: keras.Model, recipe: recipes.Recipe, seed: int, *sets) -> dict:
+def _layers(network: keras.Model) -> list:
+    """What each layer of a network is set to, but its name, which is another each time."""
+    found = []
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            found += _layers(layer)
+            continue
+        own = {k: v for k, v in layer.get_config().items() if k not in ("name", "dtype")}
+        found.append([type(layer).__name__, own])
+    return found
+
+
+def _given(one: keras.Model, again: keras.Model) -> str:
+    """A hash of what two builds of a network have in common: weights that no chance has drawn."""
+    digest = hashlib.sha256()
+    for a, b in zip(one.get_weights(), again.get_weights(), strict=True):
+        if np.array_equal(a, b):
+            digest.update(np.ascontiguousarray(a))
+    return digest.hexdigest()
+
+
+def _settings(build, recipe: recipes.Recipe, seed: int, *sets) -> dict:
     """Return what a run is known by, as JSON has it."""
+    network = build()
     settings = {
         **asdict(recipe),
         "seed": seed,
         "network": [list(w.shape) for w in network.weights],
+        "layers": _layers(network),
+        "given": _given(network, build()),
         "photos": _fingerprint(*sets),
     }
     learning = {id(w) for w in network.trainable_weights}
     if frozen := [i for i, w in enumerate(network.weights) if id(w) not in learning]:
         settings["frozen"] = frozen
-    return json.loads(json.dumps(settings))
+    return json.loads(json.dumps(settings, default=str))
 
 
 def _must_be_same(note: Path, settings: dict) -> None:
+    newer = {name: settings[name] for name in ("layers", "given")}  # older runs do not say them
     try:
-        same = not note.exists() or json.loads(note.read_text("utf-8")) == settings
+        same = not note.exists() or newer | json.loads(note.read_text("utf-8")) == settings
     except ValueError:
         raise CatDogError(
             f"{note} is broken: delete the folder {note.parent} to train anew."
@@ -253,7 +279,7 @@ def train(
     """
     recipe = recipes.with_native_precision(recipe)
     chosen = distribution.choose(devices, recipe.batch_size)
-    settings = _settings(build(), recipe, seed, train_set, validation_set)
+    settings = _settings(build, recipe, seed, train_set, validation_set)
     if run is None:
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
         run = paths.RUNS / f"cnn-{digest[:12]}"

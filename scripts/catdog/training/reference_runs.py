@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catdog import CatDogError
 from catdog.core import distribution, paths, processes, recording
 from catdog.data import imaging, loading, manifests, pixel_cache
 from catdog.evaluation import metrics, statistics
@@ -34,8 +35,13 @@ def run(
         held_back: leave the validation photos alone and measure on so many training photos, which
             are then not trained on.
         devices: as for `loop.train`.
+
+    Raises:
+        CatDogError: in `out` is a model that was not trained there, or as `loop.train` says.
     """
     out, recipe = processes.folder(out), recipes.with_native_precision(recipe)
+    if (out / "model.keras").exists() and not (out / "settings.json").exists():
+        raise CatDogError(f"{out} holds another model: name another folder with --run.")
     size = recipe.final_size
     (*train_set, learned), judging = _sets(recipe, folder, everything, held_back)
     judge = judging[:2] if judging and recipe.validate else None

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from catdog import CatDogError
 from catdog.data.augmentation import Augmentation
 from catdog.models import backbones
 from catdog.training.recipes import Recipe
@@ -65,6 +66,12 @@ def _fit_head(values, labels, more):
     return weights, float(final.intercept_[0] - weights @ scaler.mean_), float(chosen.C_)
 
 
+def _block(layer: keras.Layer) -> int:
+    """The number of the block that a backbone's layer is of, -1 if it is of none."""
+    number = layer.name.partition("_")[0].removeprefix("block")
+    return int(number) if number.isdigit() else -1
+
+
 def classifier(
     backbone: str,
     size: int | None = None,
@@ -77,17 +84,21 @@ def classifier(
 
     Args:
         head: weights and bias as `fit_head` returns them; random ones by default.
-        from_block: the first block of EfficientNet-Lite that will be trained; None: the head only.
+        from_block: the first block that will be trained; None: the head only.
             Batch normalization always stays in inference mode.
+
+    Raises:
+        CatDogError: the backbone has no such block.
     """
     inner = backbones.build(backbone, size, weights)
     frozen = True
     for layer in inner.layers:
-        block = layer.name.partition("_")[0].removeprefix("block")
         if from_block is not None:
-            if block.isdigit() and int(block) >= from_block or layer.name.startswith("head"):
+            if _block(layer) >= from_block or layer.name.startswith("head"):
                 frozen = False
         layer.trainable = not frozen and not isinstance(layer, layers.BatchNormalization)
+    if from_block is not None and from_block > max(map(_block, inner.layers)):
+        raise CatDogError(f"{backbone} has no block {from_block}: train from an earlier one.")
     x = layers.GlobalAveragePooling2D(name="average")(inner.output)
     x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
     x = layers.Dense(2, dtype="float32", name="logits")(x)

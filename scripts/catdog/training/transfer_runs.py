@@ -87,6 +87,8 @@ def frozen(
     x, truth = values("validation")
     answers = logits(x)
     from_ = how.get("weights", "imagenet")
+    if from_ is None:
+        keras.utils.set_random_seed(0)  # the weights that the features are of
     model = transfer.classifier(backbone, size, (weights, bias), weights=from_, dropout=0.0)
     record = {
         "what": f"catdog transfer frozen --backbone {backbone} --size {size}"
@@ -139,7 +141,7 @@ def study(
     scaler = StandardScaler().fit(x)
     x, x_new = scaler.transform(x), scaler.transform(x_new)
     curve = []
-    for n in [n for n in sizes if n <= len(x)]:
+    for n in [n for n in sizes if n == len(x) or n <= len(x) - 2]:  # the others are of both
         row = {"n": n, "accuracy": [], "log_loss": []}
         for seed in range(1 if n == len(x) else seeds):
             if n < len(x):
@@ -279,7 +281,7 @@ def lines(record: dict) -> list[str]:
 
 
 def judge_file(path: str | Path, folder: str | Path) -> dict:
-    """Measure a saved model, as `catdog predict` uses it, on the validation photos.
+    """Measure a saved model by Keras on the validation photos, decoded as for training.
 
     Returns:
         its megabytes (of 10⁶ bytes), images per second, and "validation".
