@@ -78,8 +78,8 @@ def test_only_the_upper_blocks_learn_and_normalization_stays():
 
 
 def test_a_block_that_is_not_there_is_said():
-    with pytest.raises(CatDogError, match=f"{NAME} has no block 16"):
-        transfer.classifier(NAME, 64, from_block=16)
+    with pytest.raises(CatDogError, match="vgg16 has no block 9"):
+        transfer.classifier("vgg16", 32, from_block=9, weights=None)
 
 
 def test_frozen_and_fine_tuned_runs_leave_models_and_records(folder, tmp_path):

@@ -160,7 +160,6 @@ def execute(
     """
     kernels = kernels or Kernels()
     notebook = nbformat.read(path, 4)
-    sources = [cell.source for cell in notebook.cells]
     started = time.perf_counter()
     environment = {**os.environ, "SCALE": scale, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["PYTHONWARNINGS"] = "ignore"
@@ -216,15 +215,23 @@ def execute(
         except Exception:
             error = f"{path.name}: {traceback.format_exc(limit=2)}"
     seconds = time.perf_counter() - started
-    if kernels.stopped:
-        return Outcome(path.stem, seconds, "", "it was stopped.")
+    if why := "it was stopped." if kernels.stopped else _changed(path, out, notebook):
+        return Outcome(path.stem, seconds, "", why, **took)
     tidy(notebook)
-    if out == path and [c.source for c in nbformat.read(path, 4).cells] != sources:
-        changed = f"{path.name} was changed meanwhile, and is left as it is: run it again."
-        return Outcome(path.stem, seconds, "", error or changed, **took)
     with files.atomic_write(out) as part:
         nbformat.write(notebook, part)
     return Outcome(path.stem, seconds, _result(notebook), error, **took)
+
+
+def _changed(path: Path, out: Path, notebook) -> str | None:
+    """Why a chapter cannot be written over itself: somebody saved it with other cells meanwhile."""
+    if out != path or _sources(nbformat.read(path, 4)) == _sources(notebook):
+        return None
+    return f"{path.name}, which was changed meanwhile: it is left as it is. Run it again."
+
+
+def _sources(notebook) -> list[str]:
+    return [cell.source for cell in notebook.cells]
 
 
 def sensible_jobs(scale: str = "sample") -> int:
@@ -255,6 +262,15 @@ def outdated(names: list[str] | None, scale: str, force: bool = False) -> tuple[
                 if found["key"] == _key(_code(path), scale):
                     made[path] = found
     return asked, made
+
+
+def _can_be_read(path: Path, heard: Callable[[Outcome], None]) -> bool:
+    try:
+        nbformat.read(path, 4)
+    except ValueError as error:
+        heard(Outcome(path.stem, 0.0, "", f"{path.name}, which cannot be read ({error})"))
+        return False
+    return True
 
 
 def run(
@@ -296,7 +312,7 @@ def run(
 
     for path, note in made.items():
         heard(Outcome(path.stem, note["seconds"], note["result"], cached=True))
-    left = [path for path in asked if path not in made]
+    left = [path for path in asked if path not in made and _can_be_read(path, heard)]
     if jobs > 1:
         left = forecast.longest_first(left)
 
@@ -306,16 +322,13 @@ def run(
         rows.put(row)
 
     def one(path):
-        row, bar = rows.get(), None
+        row, code = rows.get(), _code(path)
+        shown[path] = bar = bars(path) if bars else _bar(path, row if jobs > 1 else None)
         try:
-            code = _code(path)
-            shown[path] = bar = bars(path) if bars else _bar(path, row if jobs > 1 else None)
             out = path if in_place else notes / path.name
             return execute(path, scale, out, in_place, bar, kernels), code
-        except (OSError, ValueError, nbformat.ValidationError) as error:  # it cannot be read
-            return Outcome(path.stem, 0.0, "", f"{path.name}: it cannot be read ({error})"), None
         finally:
-            shown.pop(path, None)
+            del shown[path]
             if isinstance(bar, tqdm) and not bar.leave and not kernels.stopped:
                 tqdm.write(str(bar), file=sys.stderr)
             rows.put(row)
@@ -331,7 +344,7 @@ def run(
                 for future in ended:
                     path = waiting.pop(future)
                     outcome, code = future.result()
-                    if in_place and code:
+                    if in_place:
                         twins.write(path)
                     heard(outcome)
                     note = notes / f"{path.stem}.json"

@@ -66,7 +66,8 @@ def down(name: str = NAME, region: str | None = None, say: Say = print) -> list[
         listed = "; ".join(f"{kind}: {', '.join(ids)}" for kind, ids in left.items())
         raise CatDogError(
             f"no stack {stack} is there, but this is left of one and may cost money: {listed}. "
-            "Delete it at https://console.aws.amazon.com/ec2"
+            "If it belongs to none in another region (catdog aws status --all), delete it at "
+            "https://console.aws.amazon.com/ec2"
         )
     return list(found)
 

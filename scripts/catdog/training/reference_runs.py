@@ -28,16 +28,14 @@ def run(
 ) -> dict:
     """Train on the organized photos in `folder`; leave model.keras in `out`; return the record.
 
-    Called again with the same `out`, it goes on, or gives a finished run's result.
+    Called again with the same `out`, it goes on, or gives a finished run's result. A folder with a
+    model that was not trained there is refused.
 
     Args:
         everything: train on the validation photos too, and measure nothing.
         held_back: leave the validation photos alone and measure on so many training photos, which
             are then not trained on.
         devices: as for `loop.train`.
-
-    Raises:
-        CatDogError: in `out` is a model that was not trained there, or as `loop.train` says.
     """
     out, recipe = processes.folder(out), recipes.with_native_precision(recipe)
     if (out / "model.keras").exists() and not (out / "settings.json").exists():

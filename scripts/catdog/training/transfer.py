@@ -66,12 +66,6 @@ def _fit_head(values, labels, more):
     return weights, float(final.intercept_[0] - weights @ scaler.mean_), float(chosen.C_)
 
 
-def _block(layer: keras.Layer) -> int:
-    """The number of the block that a backbone's layer is of, -1 if it is of none."""
-    number = layer.name.partition("_")[0].removeprefix("block")
-    return int(number) if number.isdigit() else -1
-
-
 def classifier(
     backbone: str,
     size: int | None = None,
@@ -90,14 +84,17 @@ def classifier(
     Raises:
         CatDogError: the backbone has no such block.
     """
+    if weights is None:
+        keras.utils.set_random_seed(0)  # the random weights that `features.extract` takes
     inner = backbones.build(backbone, size, weights)
     frozen = True
     for layer in inner.layers:
+        block = layer.name.partition("_")[0].removeprefix("block")
         if from_block is not None:
-            if _block(layer) >= from_block or layer.name.startswith("head"):
+            if block.isdigit() and int(block) >= from_block or layer.name.startswith("head"):
                 frozen = False
         layer.trainable = not frozen and not isinstance(layer, layers.BatchNormalization)
-    if from_block is not None and from_block > max(map(_block, inner.layers)):
+    if from_block is not None and frozen:
         raise CatDogError(f"{backbone} has no block {from_block}: train from an earlier one.")
     x = layers.GlobalAveragePooling2D(name="average")(inner.output)
     x = layers.Dropout(dropout, name="dropout")(x) if dropout else x

@@ -87,8 +87,6 @@ def frozen(
     x, truth = values("validation")
     answers = logits(x)
     from_ = how.get("weights", "imagenet")
-    if from_ is None:
-        keras.utils.set_random_seed(0)  # the weights that the features are of
     model = transfer.classifier(backbone, size, (weights, bias), weights=from_, dropout=0.0)
     record = {
         "what": f"catdog transfer frozen --backbone {backbone} --size {size}"
