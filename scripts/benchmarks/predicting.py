@@ -78,7 +78,7 @@ def measure(
 
     Args:
         commit: with which the shipped model may be another one, too.
-        n: how many photos make the folder, half of them cats.
+        n: how many photos make the folder, of the validation photos, drawn at random.
 
     Returns:
         of each way under "one" and "folder" spreads of seconds, processor seconds, photos a second
@@ -87,6 +87,7 @@ def measure(
     photos = manifests.read(folder, "validation")
     truth = {str(manifests.path_of(folder, p).absolute()): p.label for p in photos}
     some = [str(name) for name in np.random.default_rng(1).permutation(list(truth))]
+    n = min(n, len(some))
     found: dict[str, dict[str, list]] = {way: {} for way in WAYS}
     accuracy = {}
     with _trees(commit) as trees, tempfile.TemporaryDirectory() as work:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
-from catdog.core import distribution, launching
+from catdog.core import distribution, launching, resources
 from catdog.data import manifests
 from catdog.evaluation import statistics
 from catdog.training import recipes
@@ -46,7 +46,9 @@ def scaling(
     launching.must_be_jax()
     # else this process, which only counts the GPUs, would take their memory
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    gpus, cores = distribution.gpus(), sorted(os.sched_getaffinity(0))
+    gpus, cores = distribution.gpus(), resources.allowed_cores()
+    if not gpus and not hasattr(os, "sched_setaffinity"):
+        raise CatDogError("without GPUs this needs Linux, which gives each process its own core.")
     if max(numbers) > (have := len(gpus or cores)):
         what = "GPUs" if gpus else "cores"
         raise CatDogError(f"{max(numbers)} processes need as many {what}: here are {have}.")

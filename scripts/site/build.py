@@ -75,7 +75,8 @@ def node_packages() -> bool:
 
 def index(html: Path) -> None:
     """Let Pagefind index the pages, and remove those of its files that the site does not use."""
-    pagefind = HERE / "node_modules" / ".bin" / "pagefind"
+    # on Windows it is a script with another ending
+    pagefind = shutil.which("pagefind", path=str(HERE / "node_modules" / ".bin"))
     options = ["--site", str(html), "--exclude-selectors", ".headerlink,.cell_output,.katex-html"]
     subprocess.run([str(pagefind), *options, "--quiet"], check=True)
     spoken = [f for f in (html / "pagefind").glob("wasm.*") if "unknown" not in f.name]

@@ -81,7 +81,7 @@ def needs(chapters: list[Path], scale: str, jobs: int, folder: Path | None) -> s
     if scale == "sample" and len(known) == len(chapters):
         here = speed()
         work = sum(one["cpu_seconds"] for one in known)
-        seconds = work * record["matrix_gflops"] / here / min(resources.cores(), record["cores"])
+        seconds = work * record["matrix_gflops"] / here / record["cores"]
         about = f"about {max(1, round(seconds / 60))} min on this machine ({here:.0f} GFLOP/s)"
     else:
         about = _full(chapters) if scale == "full" else "time unknown"

@@ -26,7 +26,8 @@ def node() -> subprocess.Popen[str] | None:
     if not shutil.which("node") or not KATEX.exists():
         return None
     command = ["node", str(SITE / "formulas.mjs")]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
 
 
 @cache

@@ -76,22 +76,31 @@ function ready(own, { say, signal, model, home, files }) {
   };
   const one = async (file, started) => {
     const card = make(cards, "li");
+    let why = say("photos.unreadable");
     try {
       const photo = await decoded(file);
+      why = null;
       const found = await model.ask({ photo });
       if (started !== round) return;
       show(card, file, found, say);
-    } catch {
+    } catch (error) {
+      if (started !== round) return;
       unread++;
       make(card, "strong", {}, file.name);
-      make(card, "p", {}, say("photos.unreadable"));
+      make(card, "p", {}, why ?? say("classifier.broken", { error: error.message }));
     }
     answered++;
     tell();
   };
   photoButtons(own, bar, { say, signal, take, many: true });
   const example = async () => {
-    const { "cat.png": cat } = await load(home, { "cat.png": files["cat.png"] });
+    let cat;
+    try {
+      ({ "cat.png": cat } = await load(home, { "cat.png": files["cat.png"] }));
+    } catch (error) {
+      status.textContent = say("classifier.failed", { error: error.message });
+      return;
+    }
     const pictures = [new Blob([cat]), await noise()];
     take(pictures.map((one, i) => new File([one], say(["classifier.cat", "classifier.noise"][i]))));
   };

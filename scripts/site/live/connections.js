@@ -29,7 +29,7 @@ class Figure {
     });
     const stage = make(own, "div", { class: "live-stage" });
     const drawing = part(stage, say("connections.drawing"), "live-wide");
-    this.svg = draw(drawing.box, "svg", { class: "live-wiring", role: "group", tabindex: 0 });
+    this.svg = draw(drawing.box, "svg", { class: "live-wiring", tabindex: 0 });
     this.#pointing();
     const side = part(stage, say("connections.matrix"));
     this.matrix = table(side.box, say("connections.matrix"));

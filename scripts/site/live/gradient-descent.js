@@ -192,9 +192,10 @@ class Figure {
     make(this.lines, "p", {}, say("gradient-descent.now", now));
     w.forEach((weight, i) => {
       const name = say(i ? "gradient-descent.nose" : "gradient-descent.ears");
-      const moved = `${text(weight, 3)} − ${text(rate)} × ${factor(slopes[i], 3)} = ${text(next[i], 3)}`;
+      const moved = `${text(weight, 3)} − ${text(rate, 3)} × ${factor(slopes[i], 3)} = ${text(next[i], 3)}`;
       make(this.lines, "p", { class: "live-step" }, `${name}: ${moved}`);
     });
+    const row = [...this.table.querySelectorAll("tbody tr")].findIndex((one) => one.contains(document.activeElement));
     this.table.replaceChildren();
     const heads = ["animal", "z", "p", "error", "ears-slope", "nose-slope"];
     const head = make(make(this.table, "thead"), "tr");
@@ -212,6 +213,7 @@ class Figure {
     const foot = make(make(this.table, "tfoot"), "tr");
     make(foot, "th", { scope: "row", colspan: 4 }, say("gradient-descent.mean"));
     for (const slope of slopes) make(foot, "td", {}, text(slope, 3));
+    if (row >= 0) body.children[row].querySelector("button").focus(); // the one that was replaced
     this.#follow(this.animal);
   }
 

@@ -17,20 +17,34 @@ export function mount(root, options = {}) {
     const worker = new Worker(new URL("./lib/network-worker.js", import.meta.url), { type: "module" });
     signal.addEventListener("abort", () => worker.terminate());
     let network;
+    let asked = 0; // what was asked last is shown, whatever comes last
+    const failed = ({ message }) => (figure.status.textContent = say("inside.failed", { error: message ?? "" }));
+    worker.onerror = failed;
     worker.onmessage = ({ data }) => {
-      if (data.error) figure.status.textContent = say("inside.failed", data);
-      else if (data.network) network = data.network;
+      if (data.network) network = data.network;
+      else if (data.mine !== asked) return;
+      else if (data.error) failed({ message: data.error });
       else figure.show(network, data);
     };
     const take = async ([file]) => {
+      const mine = ++asked;
       figure.status.textContent = say("inside.computing");
       try {
-        worker.postMessage({ ...(await decoded(file)), assets: home });
+        const photo = await decoded(file);
+        if (mine === asked) worker.postMessage({ ...photo, mine, assets: home });
       } catch {
-        figure.status.textContent = say("photos.unreadable");
+        if (mine === asked) figure.status.textContent = say("photos.unreadable");
       }
     };
-    const cat = async () => take([await (await fetch(new URL("cat.png", home))).blob()]);
+    const cat = async () => {
+      const mine = ++asked;
+      try {
+        const photo = await (await fetch(new URL("cat.png", home))).blob();
+        if (mine === asked) await take([photo]);
+      } catch (error) {
+        if (mine === asked) failed(error);
+      }
+    };
     make(figure.bar, "button", { type: "button", click: cat }, say("inside.cat"));
     photoButtons(own, figure.bar, { say, signal, take });
     cat();
@@ -70,7 +84,7 @@ class Figure {
   /** The large map: a pixel is chosen by pointer and by arrow keys. */
   #pointing(signal) {
     const { frame } = this.large;
-    Object.assign(frame, { tabIndex: 0, role: "group" });
+    frame.tabIndex = 0;
     frame.setAttribute("role", "application");
     frame.setAttribute("aria-label", this.say("inside.move"));
     const point = ({ clientX, clientY }) => {
@@ -207,7 +221,10 @@ class Figure {
     const { say } = this;
     this.numbers.replaceChildren();
     if (this.history.length) {
-      const back = () => this.open(...this.history.pop());
+      const back = () => {
+        this.open(...this.history.pop());
+        (this.numbers.querySelector("button") ?? this.terms.querySelector("button"))?.focus();
+      };
       make(this.numbers, "button", { type: "button", click: back }, say("inside.back"));
     }
     make(this.numbers, "strong", {}, this.#where(this.layer, [...this.place, this.channel]));
@@ -272,6 +289,7 @@ class Figure {
       const click = () => {
         this.history.push([this.layer, [...this.place, this.channel]]);
         this.open(this.layer - 1, from);
+        this.numbers.querySelector("button").focus(); // the button that was pressed is gone
       };
       const title = from ? this.say("inside.follow", { where: this.#where(this.layer - 1, from) }) : this.say("inside.outside");
       const cell = make(grid, "button", { type: "button", click, title, disabled: !from });

@@ -70,13 +70,13 @@ class Figure {
     this.sum = make(own, "p", { class: "live-sum", role: "status" });
     const own_photo = make(own, "div", { class: "live-bar" });
     const status = make(own, "p", { class: "live-status", role: "status" });
+    let asked = 0; // the photo that was asked for last stays
     const take = async ([file]) => {
-      try {
-        this.photo = await read(file);
-        status.textContent = say("kernel-editor.yours");
-      } catch {
-        status.textContent = say("photos.unreadable");
-      }
+      const mine = ++asked;
+      const photo = await read(file).catch(() => null);
+      if (mine !== asked) return;
+      this.photo = photo ?? this.photo;
+      status.textContent = say(photo ? "kernel-editor.yours" : "photos.unreadable");
       this.place = null;
       this.apply();
     };
@@ -176,7 +176,7 @@ class Figure {
       this.products.mark(name, (a, b) => products[a * k + b] * sign > 0);
     const at = row * size[1] + column;
     const along = products.reduce((sum, x) => sum + x, 0);
-    const numbers = { row, column, sum: text(along, 2), rounded: text(Math.round(this.sums[at]), 0), value: this.result[at] };
+    const numbers = { row, column, sum: text(along, 2), value: this.result[at] };
     if (this.views.value === "both") {
       const turned = transposed(kernel, k);
       this.turned.write(rows(turned), 2);

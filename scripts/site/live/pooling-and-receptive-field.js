@@ -135,7 +135,7 @@ class Fields {
     if (kind === "pool") this.formula.textContent = say("pooling.largest", { numbers: flat.map((x) => text(x, 2)).join(", "), value });
     else {
       const weights = this.kernels[layer - 1].flat();
-      const used = flat.flatMap((x, i) => (weights[i] ? [`${text(x)} × ${factor(weights[i], 3)}`] : []));
+      const used = flat.flatMap((x, i) => (weights[i] ? [`${text(x, 3)} × ${factor(weights[i], 4)}`] : []));
       this.formula.textContent = say("pooling.sum", { sum: used.join(" + "), value });
     }
   }

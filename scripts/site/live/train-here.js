@@ -22,6 +22,7 @@ export function mount(root, options = {}) {
     worker.postMessage({ pictures, labels, held: about.held });
     const figure = new Figure(own, { say, about, rgba, worker });
     worker.onmessage = ({ data }) => figure.update(data);
+    worker.onerror = ({ message }) => (figure.status.textContent = say("train.failed", { error: message ?? "" }));
     figure.reset();
   });
 }
@@ -97,10 +98,12 @@ class Figure {
     this.run(false);
     this.loss.clear();
     this.accuracy.clear();
-    this.#tell({ rate: +this.rate.value, filters: +this.filters.value });
+    this.round = (this.round ?? 0) + 1; // what the worker still says of an earlier one is let go
+    this.#tell({ rate: +this.rate.value, filters: +this.filters.value, round: this.round });
   }
 
-  update({ part, epoch, loss, accuracy, training, dogs, kernel }) {
+  update({ round, part, epoch, loss, accuracy, training, dogs, kernel }) {
+    if (round !== this.round) return;
     if (!part || !this.still) this.#draw(kernel);
     if (part) return;
     this.loss.add([training, loss]);
@@ -176,7 +179,10 @@ class Chart {
       if (line.length) parts.push(`<path class="live-curve ${name}" d="M${line.join("L")}${line.length > 1 ? "" : "h1"}"/>`);
     });
     this.svg.innerHTML = parts.join("");
-    const now = this.series.map(([, text], k) => `${text} ${(this.values.at(-1)?.[k] ?? 0).toFixed(2)}`);
+    const now = this.series.flatMap(([, text], k) => {
+      const value = this.values.at(-1)?.[k];
+      return Number.isFinite(value) ? [`${text} ${value.toFixed(2)}`] : [];
+    });
     this.svg.setAttribute("aria-label", `${this.title}: ${now.join(", ")}`);
   }
 }

@@ -24,8 +24,8 @@ def _(answer):
     "np.abs(once - np.mean(baseline)) > 4.303 * np.std(baseline, ddof=1) * np.sqrt(4 / 3).",
 )
 def _(answer):
-    baseline = np.array([0.82, 0.80, 0.78])  # s = 0.02, so the interval reaches 0.0994
-    cases = (0.80, 0.71, 0.89, 0.695, 0.905, 0.90)
+    baseline = np.array([0.83, 0.79, 0.80])  # mean 0.8067, s = 0.0208: it reaches 0.1034
+    cases = (0.80, 0.71, 0.908, 0.70, 0.912, 0.69)
     said = [bool(answer(baseline, case)) for case in cases]
     return said == [False, False, False, True, True, True]
 

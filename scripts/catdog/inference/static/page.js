@@ -101,7 +101,7 @@ async function show({ file, card }, found, seconds) {
   card.prepend(box);
   const frame = make(box, "div", { class: "frame" });
   const photo = make(frame, "img", { alt: file.name });
-  photo.onload = () => URL.revokeObjectURL(photo.src);
+  photo.onload = photo.onerror = () => URL.revokeObjectURL(photo.src);
   photo.src = URL.createObjectURL(file);
   if (found.heat) {
     const src = `data:image/png;base64,${found.heat}`;

@@ -1,8 +1,8 @@
-// Trains away from the page. It is told {pictures}, then {filters} to begin anew, {rate}, {run}.
+// Trains away from the page. It is told {pictures}, then {filters, round} to begin anew, {rate}, {run}.
 import { create, differentiate, evaluate, random, step } from "./training.js";
 
 const BATCH = 16;
-let pictures, labels, held, network, rate, draw, order, at, epoch, losses;
+let pictures, labels, held, round, network, rate, draw, order, at, epoch, losses;
 let running = false;
 let generation = 0;
 
@@ -18,7 +18,7 @@ function begin(filters) {
 function report() {
   const { loss, accuracy, dogs } = evaluate(network, pictures.slice(0, held), labels.slice(0, held));
   const training = losses.reduce((sum, one) => sum + one, 0) / losses.length; // NaN before the first
-  postMessage({ epoch, loss, accuracy, dogs, training, kernel: network.weights.kernel1 });
+  postMessage({ round, epoch, loss, accuracy, dogs, training, kernel: network.weights.kernel1 });
   losses = [];
 }
 
@@ -37,7 +37,7 @@ async function train() {
     losses.push(differentiate(network, batch.map((i) => pictures[i]), batch.map((i) => labels[i])));
     step(network, rate);
     at += BATCH;
-    postMessage({ part: epoch + at / order.length, kernel: network.weights.kernel1 });
+    postMessage({ round, part: epoch + at / order.length, kernel: network.weights.kernel1 });
     if (at >= order.length) {
       at = 0;
       epoch++;
@@ -50,7 +50,10 @@ async function train() {
 onmessage = ({ data }) => {
   if (data.pictures) ({ pictures, labels, held } = data);
   if (data.rate) ({ rate } = data);
-  if (data.filters) begin(data.filters);
+  if (data.filters) {
+    ({ round } = data);
+    begin(data.filters);
+  }
   if (data.run !== undefined) {
     running = data.run;
     if (running) train();

@@ -55,9 +55,11 @@ export function fields(cells, values, name, change) {
   cells.forEach((cell, i) => {
     Object.assign(cell, { type: "text", value: text(values[i], 3) });
     cell.setAttribute("aria-label", name(i));
+    cell.removeAttribute("aria-invalid");
     cell.oninput = () => {
-      const [above, below = 1] = cell.value.replace("−", "-").split("/").map((x) => (x.trim() ? Number(x) : NaN));
-      const right = Number.isFinite(above / below);
+      const parts = cell.value.replaceAll("−", "-").split("/").map((x) => (x.trim() ? Number(x) : NaN));
+      const [above, below = 1] = parts;
+      const right = parts.length < 3 && Number.isFinite(above / below);
       cell.setAttribute("aria-invalid", !right);
       if (right) change(i, above / below);
     };

@@ -58,6 +58,12 @@ export function photoButtons(root, parent, { say, signal, take, many = false }) 
 
 function camera(root, parent, { say, signal, hand }) {
   let stream = null;
+  let turn = 0; // a permission that comes after the box was closed opens nothing
+  const off = () => {
+    turn++;
+    stream?.getTracks().forEach((track) => track.stop());
+    stream = null;
+  };
   const open = make(parent, "button", { type: "button", click: start }, say("photos.camera"));
   const box = make(root, "div", { class: "live-camera", hidden: true });
   const video = make(box, "video", { playsinline: true, muted: true, "aria-label": say("photos.camera") });
@@ -68,15 +74,19 @@ function camera(root, parent, { say, signal, hand }) {
   const refused = make(box, "p", { role: "status" });
 
   async function start() {
+    off();
+    const mine = turn;
     box.hidden = false;
     refused.textContent = "";
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      const given = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      if (mine !== turn) return given.getTracks().forEach((track) => track.stop());
+      stream = given;
       video.srcObject = stream;
       await video.play();
       shoot.focus();
     } catch {
-      refused.textContent = say("photos.refused");
+      if (mine === turn) refused.textContent = say("photos.refused");
     }
   }
   async function snap() {
@@ -85,12 +95,11 @@ function camera(root, parent, { say, signal, hand }) {
     stop();
   }
   function stop() {
-    stream?.getTracks().forEach((track) => track.stop());
-    stream = null;
+    off();
     box.hidden = true;
     open.focus();
   }
-  signal.addEventListener("abort", () => stream?.getTracks().forEach((track) => track.stop()));
+  signal.addEventListener("abort", off);
 }
 
 function still(video) {
