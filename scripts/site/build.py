@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
@@ -61,6 +63,11 @@ def sphinx(builder: str, site: Path, language: str = "en") -> None:
 
 def node_packages() -> bool:
     """Install KaTeX and Pagefind, unless they are there; say what is missing without them."""
+    with FileLock(HERE / ".npm.lock"):  # of two builds at once, one would take the other's away
+        return _node_packages()
+
+
+def _node_packages() -> bool:
     lock, installed = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
     current = installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
     if shutil.which("node") and current:
