@@ -20,7 +20,7 @@ LONG = {
     "catdog/inference/serve.py: app": 71,
     "catdog/models/features.py: extract": 91,
     "catdog/training/loop.py: train": 100,
-    "catdog/training/transfer_runs.py: frozen": 68,
+    "catdog/training/transfer_runs.py: frozen": 67,
     "catdog/training/transfer_runs.py: study": 66,
 }
 FILES = [*(SCRIPTS / "catdog").glob("*/*.py"), *(SCRIPTS / "benchmarks").glob("*.py")]

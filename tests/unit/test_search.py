@@ -104,11 +104,9 @@ def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(
     def judge(model, images, labels):
         judged.append(model)
         if len(judged) == 2:
-            return evaluate(SimpleNamespace(predict=lambda *_, **__: np.full((80, 2), np.nan)))
+            lost = SimpleNamespace(predict=lambda *_, **__: np.full((80, 2), np.nan))
+            return EVALUATE(lost, *some_photos())
         return {"log_loss": 0.5, "accuracy": 0.8}
-
-    def evaluate(model):
-        return EVALUATE(model, *some_photos())
 
     monkeypatch.setattr(ablation, "evaluate", judge)
     plan = replace(PLAN, minutes=0.1)

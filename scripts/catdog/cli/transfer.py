@@ -109,9 +109,8 @@ def transfer(
     run.mkdir(parents=True, exist_ok=True)
     if how == "vgg16":
         return _vgg16(data, run, choices.VGG16_PARTS if part == "all" else [part])
-    what = f"catdog transfer {how} --backbone {backbone} --size {size}"
-    what += " --no-mirror" if how == "frozen" and no_mirror else ""
-    _must_fit(run / "record.json", data, what)
+    mirror = how != "frozen" or not no_mirror
+    _must_fit(run / "record.json", data, runs.command(how, backbone, size, mirror))
     if how == "study":
         found = recording.write(run / "record.json", runs.study(data, backbone, size))
         say(f"{run / 'record.json'}: the record")

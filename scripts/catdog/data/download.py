@@ -188,7 +188,6 @@ def _from_kaggle(api, folder: Path, file: str, progress: bool) -> None:
     """Download a file of the competition, or what is missing of it."""
     if not (folder / file).exists() or (folder / f"{file}.kaggle-partial").exists():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             api.competition_download_file(COMPETITION, file, str(folder), quiet=not progress)
         except requests.HTTPError as error:
             code = error.response.status_code

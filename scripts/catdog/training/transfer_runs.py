@@ -41,6 +41,12 @@ def _measured(name: str, truth: np.ndarray, logits: np.ndarray) -> dict:
     }
 
 
+def command(how: str, backbone: str, size: int, mirror: bool = True) -> str:
+    """Return what the record of a run says that it is."""
+    text = f"catdog transfer {how} --backbone {backbone} --size {size}"
+    return text if mirror else f"{text} --no-mirror"
+
+
 def frozen(
     folder: str | Path,
     backbone: str,
@@ -89,8 +95,7 @@ def frozen(
     from_ = how.get("weights", "imagenet")
     model = transfer.classifier(backbone, size, (weights, bias), weights=from_, dropout=0.0)
     record = {
-        "what": f"catdog transfer frozen --backbone {backbone} --size {size}"
-        + ("" if mirror else " --no-mirror"),
+        "what": command("frozen", backbone, size, mirror),
         "dataset": manifests.reference(folder),
         "model": {
             "name": model.name,
@@ -162,7 +167,7 @@ def study(
         head, np.concatenate([x, x_new]), labels, cv=5, method="predict_proba"
     )[np.arange(len(labels)), labels]
     return {
-        "what": f"catdog transfer study --backbone {backbone} --size {size}",
+        "what": command("study", backbone, size),
         "dataset": manifests.reference(folder),
         "model": {"name": backbone, "size": size},
         "learning_curve": curve,
@@ -218,7 +223,7 @@ def fine_tune(
     pair = _logits(model, images)
     seconds = sum(log["seconds"])
     record = {
-        "what": f"catdog transfer fine-tune --backbone {backbone} --size {size}",
+        "what": command("fine-tune", backbone, size),
         "dataset": manifests.reference(folder),
         "model": {"name": model.name, "parameters": model.count_params(), "size": size},
         "recipe": {**asdict(recipes.with_native_precision(recipe)), "from_block": from_block},
