@@ -124,6 +124,35 @@ def test_a_dropped_folder_gives_its_photos(browser, address, tmp_path):
     assert status == "4 photos answered, 1 could not be read, 3 other files left out"
 
 
+LATE = """
+const now = window.fetch;
+window.fetch = async (path, ...rest) => {
+  if (path === "/limits") await new Promise((go, fail) => setTimeout(WHAT, 1500));
+  return now(path, ...rest);
+};
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("go", "Cat, "), ("() => fail(new TypeError())", "Is it still running?")],
+    ids=["late", "never"],
+)
+def test_a_folder_dropped_before_the_limits_came(browser, address, tmp_path, what, said):
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album/a.jpg").write_bytes(cat())
+    script = browser.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": LATE.replace("WHAT", what)}
+    )
+    try:
+        browser.get(address)
+        drop(browser, tmp_path / "album")
+        (card,) = cards(browser, 1)
+        assert said in card.text
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
 def test_a_file_that_is_gone_is_said_so(browser, address, tmp_path):
     path = tmp_path / "gone.jpg"
     path.write_bytes(cat())

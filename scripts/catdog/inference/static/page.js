@@ -7,7 +7,10 @@ const ready = words({});
 const AT_ONCE = 3;
 const find = (id) => document.getElementById(id);
 const waiting = [];
-let limits = { bytes: 20 * 2 ** 20, pixels: 15e6, suffixes: [] };
+const SILENT = "The program on this computer does not answer. Is it still running?";
+const limits = fetch("/limits").then((answer) => answer.json(), () => {
+  throw new Error(SILENT);
+});
 let busy = 0, done = 0, refused = 0, others = 0, round = 0;
 
 function tell() {
@@ -35,15 +38,16 @@ function add(files) {
 
 async function addFolder(entry) {
   const started = round;
-  let files, why = "There is no photo in this folder.";
+  let files = [], suffixes = [], why = "There is no photo in this folder.";
   try {
+    ({ suffixes } = await limits);
     files = await inside(entry);
-  } catch {
-    files = [], why = "This folder cannot be read.";
+  } catch (error) {
+    why = error.message === SILENT ? SILENT : "This folder cannot be read.";
   }
   if (started !== round) return;
   const photos = files.filter(({ name }) => !name.startsWith("._")
-    && limits.suffixes.some((suffix) => name.toLowerCase().endsWith(suffix)));
+    && suffixes.some((suffix) => name.toLowerCase().endsWith(suffix)));
   others += files.length - photos.length;
   if (!photos.length) {
     refused++;
@@ -73,16 +77,16 @@ async function next() {
 }
 
 async function ask(file) {
-  if (file.size > limits.bytes)
-    throw new Error(`This file has more than ${Math.round(limits.bytes / 2 ** 20)} MB.`);
+  const { bytes } = await limits;
+  if (file.size > bytes)
+    throw new Error(`This file has more than ${Math.round(bytes / 2 ** 20)} MB.`);
   for (let tries = 0; ; tries++) {
     let answer;
     try {
       answer = await fetch("/predict", { method: "POST", body: file });
     } catch {
       const there = await file.arrayBuffer().then(() => true, () => false);
-      throw new Error(there ? "The program on this computer does not answer. Is it still running?"
-        : "This file is gone, or cannot be read.");
+      throw new Error(there ? SILENT : "This file is gone, or cannot be read.");
     }
     if (answer.status === 503 && tries < 60) {
       await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -155,8 +159,7 @@ addEventListener("drop", (event) => {
   folders.forEach(addFolder);
 });
 addEventListener("paste", (event) => add(event.clipboardData.files));
-fetch("/limits").then((answer) => answer.json()).then((found) => {
-  limits = found;
+limits.then((found) => {
   const kinds = "JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF";
   const megabytes = Math.round(found.bytes / 2 ** 20), million = Math.round(found.pixels / 1e6);
   find("limits").textContent =
