@@ -93,9 +93,19 @@ def index(html: Path) -> None:
             file.unlink()
 
 
+class Pages(http.server.SimpleHTTPRequestHandler):
+    """Files of types that do not depend on the machine: Windows may call scripts text."""
+
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+
 def serve(html: Path, port: int) -> None:
     """Serve the site to this machine alone, until interrupted."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=html)
+    handler = functools.partial(Pages, directory=html)
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         print(f"http://127.0.0.1:{server.server_port}/ (Ctrl+C ends it)", flush=True)
         try:

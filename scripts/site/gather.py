@@ -83,7 +83,7 @@ def all_chapters() -> list[str]:
 
 def document(path: str) -> str:
     """What Sphinx calls a file of the repository."""
-    return "index" if path == "README.md" else str(Path(path).with_suffix(""))
+    return "index" if path == "README.md" else Path(path).with_suffix("").as_posix()
 
 
 def front_page(edition: Edition) -> str:

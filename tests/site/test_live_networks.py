@@ -207,8 +207,12 @@ def test_cat_or_dog_is_there_offline_the_second_time(browser, figure):
     assert browser.execute_script("return document.documentElement.scrollWidth") == 320
 
 
-def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(browser, figure, site):
-    site.instead["classifier.onnx"] = "/nowhere"
+@pytest.mark.parametrize("name", ["classifier.onnx", "known.bin", "classifier-worker.js"])
+def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(
+    browser, figure, site, folder, name
+):
+    # nothing, or, as where the site is made anew, another file
+    site.instead[name] = folder / "cat-or-dog.html" if name == "known.bin" else "/nowhere"
     wait = figure("cat-or-dog")
     wait("document.querySelector('.live button')")
     click(browser, "Load the model")
@@ -217,6 +221,13 @@ def test_cat_or_dog_says_what_to_do_where_the_model_does_not_come(browser, figur
     site.instead.clear()
     click(browser, "Load the model")
     wait("document.querySelector('.live-cards')", 120)
+
+
+def test_figure_that_does_not_come_says_so_and_its_picture_stays(browser, figure, site):
+    site.instead["classifier.json"] = "/nowhere"
+    wait = figure("cat-or-dog")
+    wait("document.querySelector('[role=status]')?.textContent.includes('could not be loaded')")
+    browser.get_log("browser")
 
 
 def test_train_here_learns_pauses_and_begins_anew(browser, figure, site, tmp_path):

@@ -209,6 +209,12 @@ def test_figure_is_enlarged_and_esc_gives_the_focus_back(browser, address, way):
     assert browser.execute_script(wide, large) > 2 * before
     pinch = "return getComputedStyle(document.querySelector('dialog > div')).touchAction"
     assert browser.execute_script(pinch) == "manipulation"  # to move and to pinch
+    moved = "return document.querySelector('dialog > div').scrollLeft"
+    before = browser.execute_script(moved)
+    browser.execute_script("document.querySelector('dialog > div').focus()")
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT * 3)  # and turns no page
+    wait(browser, f"{moved} > {before}")
+    assert browser.current_url.startswith(f"{address}/{CHAPTER}")
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     wait(browser, "return !document.querySelector('dialog')")
     assert browser.execute_script("return document.activeElement === arguments[0]", link)

@@ -13,12 +13,14 @@ export function mount(root, options = {}) {
     const size = (bytes / 1e6).toFixed(0);
     const kept = await complete(home, about.files);
 
-    const model = new Model(new URL("./lib/classifier-worker.js", import.meta.url), signal);
+    let model;
     const before = make(own, "div");
     make(before, "p", {}, say(kept ? "classifier.kept" : "classifier.offer", { size }));
     const begin = async () => {
       start.hidden = true;
       progress.hidden = false;
+      model?.end(); // it may never have come
+      model = new Model(new URL("./lib/classifier-worker.js", import.meta.url), signal);
       try {
         await model.ask({ home, about }, (now) => {
           progress.value = now;
@@ -30,6 +32,7 @@ export function mount(root, options = {}) {
         state.textContent = say("classifier.failed", { error: error.message });
         start.hidden = false;
         progress.hidden = true;
+        if (nowhere(own)) start.focus({ preventScroll: true });
       }
     };
     const name = say(kept ? "classifier.start" : "classifier.load", { size });
@@ -43,13 +46,18 @@ export function mount(root, options = {}) {
 class Model {
   constructor(url, signal) {
     this.worker = new Worker(url, { type: "module" });
-    signal.addEventListener("abort", () => this.worker.terminate());
+    if (signal.aborted) this.end();
+    signal.addEventListener("abort", () => this.end());
+  }
+
+  end() {
+    this.worker.terminate();
   }
 
   ask(question, progress) {
     return new Promise((done, failed) => {
       this.worker.onmessage = ({ data }) => {
-        if (data.error) failed(new Error(data.error));
+        if ("error" in data) failed(new Error(data.error));
         else if (data.bytes) progress(data.bytes);
         else done(data.answer);
       };
@@ -115,7 +123,13 @@ function ready(own, { say, signal, model, home, files }) {
     status.textContent = say("classifier.ready");
   };
   make(bar, "button", { type: "button", click: clear }, say("classifier.clear"));
-  bar.querySelector("input").focus();
+  if (nowhere(own)) bar.querySelector("input").focus({ preventScroll: true });
+}
+
+/** Whether the focus is here, or nowhere, as when its button was taken away: a reader may be elsewhere. */
+function nowhere(own) {
+  const { activeElement, body } = document;
+  return !activeElement || activeElement === body || own.contains(activeElement);
 }
 
 function show(card, file, { dog, neither, heat, seconds }, say) {

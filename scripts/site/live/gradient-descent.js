@@ -213,7 +213,7 @@ class Figure {
     const foot = make(make(this.table, "tfoot"), "tr");
     make(foot, "th", { scope: "row", colspan: 4 }, say("gradient-descent.mean"));
     for (const slope of slopes) make(foot, "td", {}, text(slope, 3));
-    if (row >= 0) body.children[row].querySelector("button").focus(); // the one that was replaced
+    if (row >= 0) body.children[row].querySelector("button").focus({ preventScroll: true }); // the one that was replaced
     this.#follow(this.animal);
   }
 

@@ -14,6 +14,7 @@ export function mount(root, options = {}) {
     const say = await words(options);
     const figure = new Figure(own, say, signal);
     const home = assets(options);
+    if (signal.aborted) return;
     const worker = new Worker(new URL("./lib/network-worker.js", import.meta.url), { type: "module" });
     signal.addEventListener("abort", () => worker.terminate());
     let network;
@@ -223,7 +224,7 @@ class Figure {
     if (this.history.length) {
       const back = () => {
         this.open(...this.history.pop());
-        (this.numbers.querySelector("button") ?? this.terms.querySelector("button"))?.focus();
+        (this.numbers.querySelector("button") ?? this.terms.querySelector("button:enabled"))?.focus();
       };
       make(this.numbers, "button", { type: "button", click: back }, say("inside.back"));
     }

@@ -24,7 +24,10 @@ async function read(source) {
   [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
+  context.fillStyle = "white"; // under what is transparent
+  context.fillRect(0, 0, width, height);
   context.drawImage(picture, 0, 0, width, height);
+  picture.close();
   return { pixels: grey(context.getImageData(0, 0, width, height).data), size: [height, width] };
 }
 

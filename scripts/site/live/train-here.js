@@ -17,6 +17,7 @@ export function mount(root, options = {}) {
     const labels = pictures.map((_, i) => i % 2);
 
     const url = new URL("./lib/training-worker.js", import.meta.url);
+    if (signal.aborted) return;
     const worker = new Worker(url, { type: "module" });
     signal.addEventListener("abort", () => worker.terminate());
     worker.postMessage({ pictures, labels, held: about.held });

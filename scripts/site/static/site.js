@@ -55,7 +55,10 @@ else {
       for (const { isIntersecting, target } of entries) {
         if (!isIntersecting) continue;
         near.unobserve(target);
-        fill(target);
+        fill(target).catch(() => {
+          liveMessages = undefined; // the connection may be back in a while
+          setTimeout(() => near.observe(target), 10_000);
+        });
       }
     },
     { rootMargin: "400px" },
@@ -76,6 +79,13 @@ addEventListener("afterprint", () => {
     delete solution.dataset.printed;
   });
 });
+
+// The arrow keys that move what is wider than its place do not turn the page, too.
+const MOVED = "pre, .table-wrapper, .text_html, .formula, dialog.enlarged *";
+const keep = (event) => {
+  if (event.key?.startsWith("Arrow") && event.target.matches(MOVED)) event.stopPropagation();
+};
+document.addEventListener("keydown", keep, { capture: true });
 
 // What is wider than its place is moved by the arrow keys. All is read before anything is written,
 // and when the page has come: else the browser lays it out again and again.

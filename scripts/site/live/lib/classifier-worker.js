@@ -32,6 +32,6 @@ onmessage = async ({ data }) => {
   try {
     postMessage(await (data.photo ? answer : start)(data));
   } catch (error) {
-    postMessage({ error: error.message });
+    postMessage({ error: String(error?.message || error) });
   }
 };

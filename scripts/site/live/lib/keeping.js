@@ -18,6 +18,13 @@ function address(home, name, { sha256 }) {
   return found.href;
 }
 
+/** Whether bytes are those that are listed; where the browser cannot tell, they are. */
+async function same(buffer, { sha256 }) {
+  if (!globalThis.crypto?.subtle) return true; // on pages that are not from https or localhost
+  const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", buffer));
+  return Array.from(sum, (byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
+}
+
 /** What is kept of a small file, which is asked for anew where that is possible. */
 export async function fresh(url) {
   const kept = await cache();
@@ -51,7 +58,8 @@ export async function load(home, files, progress = () => {}) {
   for (const [name, file] of Object.entries(files)) {
     const url = address(home, name, file);
     const old = await kept?.match(url);
-    const answer = old ?? (await fetch(url));
+    // not what the browser has kept besides, which may be a wrong file of the first try
+    const answer = old ?? (await fetch(url, { cache: kept ? "reload" : "default" }));
     if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
     const parts = [];
     for (const reader = answer.body.getReader(); ; ) {
@@ -61,6 +69,10 @@ export async function load(home, files, progress = () => {}) {
       progress((bytes += value.length));
     }
     found[name] = await new Blob(parts).arrayBuffer();
+    if (!(await same(found[name], file))) {
+      await kept?.delete(url);
+      throw new Error(`${name}: another version; load the page again`);
+    }
     if (old || !kept) continue;
     await kept.delete(url, { ignoreSearch: true }); // older versions
     const headers = { "Content-Type": answer.headers.get("Content-Type") ?? "" };

@@ -11,11 +11,13 @@ export function make(parent, tag, attributes = {}, text) {
   return made;
 }
 
+let say = (key, { error }) => error; // until the words have come
+
 /** A function from a message's key to its words, in which {name} becomes values.name. */
 export async function words(options) {
   const english = () => fetch(new URL("../messages/en.json", import.meta.url));
   const messages = options.messages ?? (await (await english()).json());
-  return (key, values = {}) => messages[key].replace(/{(\w+)}/g, (_, name) => values[name]);
+  return (say = (key, values = {}) => messages[key].replace(/{(\w+)}/g, (_, name) => values[name]));
 }
 
 /** Where the figures' own files stand: weights, drawings. */
@@ -47,7 +49,11 @@ export function mounted(root, fill) {
   own.addEventListener("keydown", (event) => event.stopPropagation());
   const ready = fill(own, gone.signal).then(
     () => gone.signal.aborted || root.replaceChildren(own),
-    (error) => console.error(error),
+    (error) => {
+      console.error(error);
+      root.querySelector('[role="status"]')?.remove();
+      make(root, "p", { role: "status" }, say("live.failed", { error: error.message }));
+    },
   );
   return {
     ready,

@@ -50,6 +50,7 @@ export function photoButtons(root, parent, { say, signal, take, many = false }) 
     hand(found.filter(({ type }) => type.startsWith("image/")));
   });
   const paste = (event) => {
+    if (!root.isConnected) return document.removeEventListener("paste", paste); // a cell run anew
     if (root.contains(document.activeElement) || root.matches(":hover"))
       hand(event.clipboardData.files);
   };
@@ -66,6 +67,7 @@ function camera(root, parent, { say, signal, hand }) {
   };
   const open = make(parent, "button", { type: "button", click: start }, say("photos.camera"));
   const box = make(root, "div", { class: "live-camera", hidden: true });
+  parent.after(box); // where the reader has just clicked
   const video = make(box, "video", { playsinline: true, muted: true, "aria-label": say("photos.camera") });
   video.muted = true;
   const bar = make(box, "div", { class: "live-bar" });
@@ -82,6 +84,10 @@ function camera(root, parent, { say, signal, hand }) {
       const given = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
       if (mine !== turn) return given.getTracks().forEach((track) => track.stop());
       stream = given;
+      const watch = setInterval(() => { // its figure may go without a word, as a cell's output does
+        if (!video.isConnected) off();
+        if (stream !== given) clearInterval(watch);
+      }, 1000);
       video.srcObject = stream;
       await video.play();
       shoot.focus();
