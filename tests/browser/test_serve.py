@@ -46,6 +46,18 @@ def test_the_answer_is_the_models(address):
     assert plain["heat"] is None and plain["dog"] == pytest.approx(wanted, abs=1e-5)
 
 
+def test_a_heat_map_that_fails_costs_no_answer_and_the_threshold_counts(monkeypatch):
+    def broken(path):
+        raise ValueError("Unable to import backend : theano")
+
+    monkeypatch.setattr(serve, "_keras_heat", broken)
+    classifier = Classifier(paths.MODELS / "cat_dog_cnn.keras", threshold=1e-9)
+    with serve.running(classifier) as address:
+        found = httpx.post(f"{address}/predict", content=jpeg(), timeout=60)
+    assert found.status_code == 200 and found.json()["heat"] is None
+    assert found.json()["label"] == found.json()["likelier"] == "dog" and found.json()["dog"] < 0.5
+
+
 def many_pixels(kind="PNG", mode="1", side=12_000, **how) -> bytes:
     out = io.BytesIO()
     Image.new(mode, (side, side)).save(out, kind, **how)

@@ -94,6 +94,13 @@ def test_a_change_is_noticed(folder, tmp_path):
         seen |= set(found)
 
 
+def test_other_decoding_is_noticed(folder, tmp_path, monkeypatch):
+    found = features.extract(folder, "train", root=tmp_path / "f", **HOW)
+    monkeypatch.setattr(features.pixel_cache.PIL, "__version__", "99")
+    again = features.extract(folder, "train", root=tmp_path / "f", **HOW)
+    assert not set(found.shards) & set(again.shards)
+
+
 def test_the_cache_of_before_stays_valid(folder, tmp_path, monkeypatch):
     found = features.extract(folder, "train", root=tmp_path / "f", **HOW)
     assert not set(found.about) & {"nearest", "layer", "precision"}

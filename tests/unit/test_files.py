@@ -23,6 +23,16 @@ def test_write_replaces_the_file_and_leaves_nothing_beside_it(tmp_path):
     assert path.read_text() == "4" and os.listdir(path.parent) == ["note.json"]
 
 
+def test_new_file_leaves_one_that_came_meanwhile(tmp_path):
+    path = tmp_path / "submission.csv"
+    other = tmp_path / "submission-new.csv"
+    with pytest.raises(CatDogError, match=f"left as it is: this one is {other}"):
+        with files.atomic_write(path, new=True) as part:
+            part.write_text("mine")
+            path.write_text("another's")
+    assert (path.read_text(), other.read_text()) == ("another's", "mine")
+
+
 def test_write_keeps_the_old_file_after_an_error(tmp_path):
     path = tmp_path / "note.txt"
     path.write_text("old")

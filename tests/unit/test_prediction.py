@@ -239,6 +239,24 @@ def test_a_damaged_copy_is_made_anew_and_another_file_beside_is_left(model, tmp_
     assert model.with_suffix(".onnx").read_bytes() == b"somebody's"
 
 
+def test_who_waited_takes_what_the_other_program_has_made(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "FEATURES", tmp_path / "features")
+    runtime.load(model)
+    (made,) = (tmp_path / "features").glob("*.onnx")
+    before = made.stat().st_mtime_ns
+    assert runtime._made(model, made, files.sha256(model)).engine == "onnxruntime"
+    assert made.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.full((9, 9, 3), 0.5, np.float32), np.zeros((9, 9), np.uint8), np.zeros((0, 9, 3), "u1")],
+)
+def test_pixels_that_are_no_bytes_of_a_photo_are_refused(pixels):
+    with pytest.raises(CatDogError, match=r"uint8 \(height, width, 3\), 0 to 255, is expected"):
+        prediction.read_photo(pixels, 150)
+
+
 @pytest.mark.parametrize("content", [b"", b"no model", None])
 def test_a_file_that_is_no_onnx_of_ours_is_refused_in_a_sentence(content, tmp_path, capsys):
     path, photo = tmp_path / "other.onnx", tmp_path / "1.jpg"

@@ -30,21 +30,30 @@ def writing(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, new: bool = False) -> Iterator[Path]:
     """Yield a path to write a file to, which becomes `path` when the block ends well.
 
     It stands on the same disk and has the same name, in a folder beside `path` that ends in .part
     and goes with the block. Whoever reads `path` finds the old file or the new one, both whole.
 
+    Args:
+        new: another file that has come there meanwhile stays; this one gets a name beside it.
+
     Raises:
-        CatDogError: the disk is full, or the place cannot be written to; the old file is left.
+        CatDogError: the disk is full, or the place cannot be written to; the old file is left. Or
+            `new`, and another file has come there.
     """
     path = Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(".part", f".{path.name}.", path.parent) as folder:
             yield Path(folder) / path.name
-            (Path(folder) / path.name).replace(path)
+            free = path
+            while new and free.exists():
+                free = free.with_stem(f"{free.stem}-new")
+            (Path(folder) / path.name).replace(free)
+    if free != path:
+        raise CatDogError(f"{path} has come meanwhile and is left as it is: this one is {free}.")
 
 
 def write(path: str | Path, content: str | bytes) -> None:

@@ -116,7 +116,7 @@ def _fetch(url: str, part: Path, attempts: int, progress: bool) -> None:
             raise requests.ConnectionError("the connection closed early")
         except requests.RequestException as error:
             code = error.response.status_code if isinstance(error, requests.HTTPError) else 500
-            if code < 500:
+            if code < 500 and code not in (408, 425, 429):  # these say: later
                 raise CatDogError(
                     f"{url} was refused (HTTP {code}). The file may have moved: see the sources "
                     "in data/README.md for others."
@@ -159,13 +159,32 @@ def kaggle(
     Raises:
         CatDogError: no valid token, rules not accepted, no network, or a broken archive.
     """
-    said = io.StringIO()
+    folder = Path(root) / "downloads" / "kaggle"
+    archives = folder / "train.zip", folder / "test1.zip"
+    api = None if all(map(_came, archives)) else _client()
+    with files.lock(folder / ".lock", "downloading photos", wait=None):
+        for file in archives:
+            if not _came(file):
+                _from_kaggle(api or _client(), folder, file.name, progress)
+            if not zipfile.is_zipfile(file):
+                raise CatDogError(f"{file} is not a whole archive. Move it away, then run again.")
+    return organizing.organize(folder / "train.zip", root, name, n, ratio, seed, progress)
+
+
+def _came(file: Path) -> bool:
+    """Whether Kaggle's client has downloaded a file to its end."""
+    return file.exists() and not file.with_name(f"{file.name}.kaggle-partial").exists()
+
+
+def _client():
+    """Kaggle's client, which its server knows by the reader's token."""
     try:
-        with contextlib.redirect_stdout(said):
+        with contextlib.redirect_stdout(io.StringIO()):
             from kaggle.api.kaggle_api_extended import KaggleApi
 
             api = KaggleApi()
             api.authenticate()
+            return api
     except ModuleNotFoundError:
         raise CatDogError(
             "Kaggle's client is not installed: pip install --require-hashes -r requirements/cpu.txt"
@@ -177,34 +196,26 @@ def kaggle(
             f"Kaggle could not be reached ({error.__class__.__name__}). Is this computer online? "
             "Run again to go on."
         ) from error
-    folder = Path(root) / "downloads" / "kaggle"
-    with files.lock(folder / ".lock", "downloading photos", wait=None):
-        for file in ("train.zip", "test1.zip"):
-            _from_kaggle(api, folder, file, progress)
-    return organizing.organize(folder / "train.zip", root, name, n, ratio, seed, progress)
 
 
 def _from_kaggle(api, folder: Path, file: str, progress: bool) -> None:
     """Download a file of the competition, or what is missing of it."""
-    if not (folder / file).exists() or (folder / f"{file}.kaggle-partial").exists():
-        try:
-            api.competition_download_file(COMPETITION, file, str(folder), quiet=not progress)
-        except requests.HTTPError as error:
-            code = error.response.status_code
-            raise CatDogError(
-                f"Kaggle refused {file} (HTTP {code}). {NO_TOKEN}"
-                if code in (401, 403, 404)
-                else f"Kaggle answered HTTP {code} for {file}. Try again later."
-            ) from error
-        except (requests.RequestException, HTTPError, ValueError) as error:
-            raise CatDogError(
-                f"{file} could not be downloaded ({error.__class__.__name__}). What has come "
-                "so far is kept; run again to go on."
-            ) from error
-        except OSError as error:
-            raise CatDogError(
-                f"{folder / file} could not be written ({error.strerror or error}). Make room "
-                "or choose another folder with --root, then run again."
-            ) from error
-    if not zipfile.is_zipfile(folder / file):
-        raise CatDogError(f"{folder / file} is not a whole archive. Move it away, then run again.")
+    try:
+        api.competition_download_file(COMPETITION, file, str(folder), quiet=no_bar(progress))
+    except requests.HTTPError as error:
+        code = error.response.status_code
+        raise CatDogError(
+            f"Kaggle refused {file} (HTTP {code}). {NO_TOKEN}"
+            if code in (401, 403, 404)
+            else f"Kaggle answered HTTP {code} for {file}. Try again later."
+        ) from error
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        raise CatDogError(
+            f"{file} could not be downloaded ({error.__class__.__name__}). What has come "
+            "so far is kept; run again to go on."
+        ) from error
+    except OSError as error:
+        raise CatDogError(
+            f"{folder / file} could not be written ({error.strerror or error}). Make room "
+            "or choose another folder with --root, then run again."
+        ) from error

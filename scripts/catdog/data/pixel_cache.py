@@ -59,7 +59,7 @@ def load(
         "split": split or "all",
         "size": size,
         "n": len(photos),
-        "decoding": _decoding(),
+        "decoding": decoding(),
         **({"nearest": True} if nearest else {}),
     }
     key = files.key(about, 10)
@@ -78,7 +78,7 @@ def _megabytes(n: int) -> str:
     return f"{n / 1e6:,.0f} MB" if n >= 1e6 else f"{n / 1e6:.1g} MB"
 
 
-def _decoding() -> str:
+def decoding() -> str:
     """What the pixels depend on beside the photos: Pillow, OpenCV and the functions that use them.
 
     What only decides which photos are refused is not among them.

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
 from catdog.core import files, paths
-from catdog.data import batching, imaging, loading, manifests, synthetic
+from catdog.data import batching, imaging, loading, manifests, pixel_cache, synthetic
 from catdog.evaluation import calibration, metrics, ood, statistics
 from catdog.models import provenance, runtime
 
@@ -115,7 +115,8 @@ def cached_predictions(
     photos = manifests.read(folder, split)
     places = np.arange(len(photos)) if places is None else np.asarray(places)
     about = (
-        f"upright {files.sha256(model.path)}",
+        files.sha256(model.path),
+        pixel_cache.decoding(),
         manifests.metadata(folder)["manifest_sha256"],
         split,
         places.tolist(),

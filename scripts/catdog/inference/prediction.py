@@ -26,8 +26,9 @@ def read_photo(source: str | Path | bytes | np.ndarray, size: int) -> np.ndarray
             (imaging.TooLarge).
     """
     if isinstance(source, np.ndarray):
-        if source.ndim != 3 or source.shape[2] != 3:
-            raise CatDogError(f"pixels of shape {source.shape}: (height, width, 3) is expected.")
+        if source.dtype != np.uint8 or source.shape[2:] != (3,) or not source.size:
+            found = f"{source.dtype} pixels of shape {source.shape}"
+            raise CatDogError(f"{found}: uint8 (height, width, 3), 0 to 255, is expected.")
         return imaging.resize(np.ascontiguousarray(source), size)
     if web.is_address(source):
         name, source = web.shown(source), web.fetch(source)

@@ -6,8 +6,8 @@ and keep nothing. A photo comes as the body of a request, is read into memory up
 decoded if it has few enough pixels, and is gone when it is answered.
 
 What bounds the memory: IN_FLIGHT bytes are being sent or wait to be decoded, and one photo beyond
-them; READING photos are decoded at a time; WAITING small squares wait for the one thread that asks
-the model, and who comes later is told to come again.
+them; READING photos are decoded or wait for that; WAITING small squares wait for the one thread
+that asks the model, and who comes later is told to come again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from catdog import CatDogError
-from catdog.core import paths
+from catdog.core import paths, starting
 from catdog.core.resources import peak_memory_gb
 from catdog.data import imaging
 from catdog.inference import prediction
@@ -134,15 +134,13 @@ class Judge:
             return
         each = (time.perf_counter() - started) / len(batch)
         for i, job in enumerate(batch):
-            begun, dog = time.perf_counter(), float(found.dog[i])
-            try:
-                label = "dog" if dog >= 0.5 else "cat"
-                heat = self._heat(found, i, job.photo, label) if job.explain else None
-                seconds = each + time.perf_counter() - begun
-                said = {"label": "neither" if strange[i] else label, "dog": dog, "heat": heat}
-                job.answer.set_result({**said, "seconds": round(seconds, 4)})
-            except Exception as error:
-                job.answer.set_exception(error)
+            begun, dog, heat = time.perf_counter(), float(found.dog[i]), None
+            likelier = "dog" if dog >= self.classifier.threshold else "cat"
+            with contextlib.suppress(Exception):  # no gradients with this backend …: no heat map
+                heat = self._heat(found, i, job.photo, likelier) if job.explain else None
+            said = {"label": "neither" if strange[i] else likelier, "likelier": likelier}
+            seconds = round(each + time.perf_counter() - begun, 4)
+            job.answer.set_result({**said, "dog": dog, "heat": heat, "seconds": seconds})
 
     def _heat(self, found: runtime.Output, i: int, photo: np.ndarray, label: str) -> str | None:
         """Where the network saw its label, as a PNG to lay over the photo: clear where it did not.
@@ -164,6 +162,7 @@ class Judge:
 def _keras_heat(path: Path) -> Callable[[np.ndarray, int], np.ndarray | None]:
     """Return what computes Grad-CAM with Keras; it gives None for a model without feature maps."""
     try:
+        starting.load_keras()
         from catdog.evaluation import attribution
         from catdog.models import saving
 

@@ -86,7 +86,7 @@ def submit(
             raise CatDogError(f"{name} cannot be read ({error}).") from None
 
     with (
-        files.atomic_write(out) as part,
+        files.atomic_write(out, new=True) as part,
         open(part, "w", newline="", encoding="utf-8") as stream,
         tqdm(total=len(photos), unit="photo", disable=no_bar(progress)) as bar,
     ):

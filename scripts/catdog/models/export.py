@@ -84,7 +84,7 @@ def export(
     whole = with_evidence(model)
     with onnxfile.quiet():
         wanted = [ops.convert_to_numpy(x) for x in whole(pictures, training=False)]
-    with files.atomic_write(out) as part:
+    with files.atomic_write(out, new=True) as part:
         _write(whole, part, half, _metadata(size, of))
         given = session(part).run(list(OUTPUTS[: len(wanted)]), {"photo": pictures})
         tolerance = TOLERANCE_HALF if half else TOLERANCE

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from catdog import CatDogError, no_bar
 from catdog.core import distribution, files, paths, resources
-from catdog.data import batching, loading, manifests
+from catdog.data import batching, loading, manifests, pixel_cache
 from catdog.models import backbones, onnxfile
 
 SHARD = 512
@@ -88,7 +88,8 @@ def extract(
         pool: average each map over the photo: (n, channels) instead of (n, h, w, channels).
         flip: of the mirror images.
         weights: as for `backbones.build`; random ones are drawn with seed 0.
-        preprocess: the backbone's own; or a factor to multiply pixels with instead, such as 1/255.
+        preprocess: the backbone's own; or a factor to multiply pixels with instead, such as 1/255;
+            False for none.
         shard: photos a file.
         root: where to keep them, by default `features/`.
         limit: only so many photos, the first of the manifest; all by default.
@@ -103,6 +104,7 @@ def extract(
             cache belongs to something else.
     """
     known = backbones.spec(backbone)
+    preprocess = 1.0 if preprocess is False else preprocess
     size = size or known.size
     photos = manifests.read(folder, split)[:limit]
     if not photos:
@@ -112,6 +114,7 @@ def extract(
         "split": split or "all",
         "backbone": backbone,
         "weights": _identity(backbone, weights),
+        "decoding": pixel_cache.decoding(),
         "preprocessing": known.preprocessing if preprocess is True else f"x * {preprocess:.6g}",
         "size": size,
         "pool": pool,

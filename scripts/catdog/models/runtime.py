@@ -7,6 +7,7 @@ be made, for want of TensorFlow say, Keras runs the model.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -133,9 +134,13 @@ def _made(path: Path, out: Path, digest: str) -> Runtime:
     print(f"{path.name}: making it ready; the next time is quick …", file=sys.stderr, flush=True)
     try:
         with files.lock(paths.FEATURES / "onnx.lock", "writing an ONNX file", wait=None):
+            with contextlib.suppress(CatDogError):  # the program that was waited for made it
+                found = _onnx(out, path)
+                if found.sha256 == digest:
+                    return found
             out.unlink(missing_ok=True)  # ours, and damaged
             export.export(model, out, of=path)
-        return _onnx(out, path)
+            return _onnx(out, path)
     except Exception as error:  # no TensorFlow, a layer without an ONNX form, a full disk …
         why = str(error).strip().splitlines() or [type(error).__name__]
         print(f"{path.name} cannot run in onnxruntime, so Keras runs it: {why[0]}", file=sys.stderr)
@@ -144,6 +149,8 @@ def _made(path: Path, out: Path, digest: str) -> Runtime:
     def run(photos: np.ndarray) -> dict[str, np.ndarray]:
         found = whole.predict_on_batch(photos)
         found = found if isinstance(found, list) else [found]
-        return {name: np.asarray(x) for name, x in zip(export.OUTPUTS, found, strict=False)}
+        return {
+            name: np.asarray(x, np.float32) for name, x in zip(export.OUTPUTS, found, strict=False)
+        }
 
     return Runtime(path, model.inputs[0].shape[1], digest, "keras", run)

@@ -92,8 +92,8 @@ async function ask(file) {
       await new Promise((resolve) => setTimeout(resolve, 1000));
       continue;
     }
-    const found = await answer.json();
-    if (!answer.ok) throw new Error(found.error);
+    const found = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(found.error ?? SILENT);
     return found;
   }
 }
@@ -111,7 +111,7 @@ async function show({ file, card }, found, seconds) {
     const src = `data:image/png;base64,${found.heat}`;
     make(frame, "img", { class: "heat", alt: "bright where the network looked", src });
   }
-  const likely = dog >= 0.5 ? "dog" : "cat", chance = percent(Math.max(dog, 1 - dog), say);
+  const likely = found.likelier, chance = percent(likely === "dog" ? dog : 1 - dog, say);
   if (found.label === "neither") {
     make(text, "h2", {}, say("classifier.neither"));
     make(text, "p", {}, say("classifier.if", { label: say(`classifier.${likely}`) }));
