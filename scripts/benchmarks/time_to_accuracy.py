@@ -49,7 +49,7 @@ def timed_training(folder: str | Path, seed: int, recipe: str = "fast") -> dict:
         )
         seconds = time.perf_counter() - started
         if done.returncode:
-            raise CatDogError(f"catdog train {recipe} failed: {done.stderr[-500:]}")
+            raise CatDogError(f"catdog train {recipe} failed: {done.stderr[-2000:]}")
         record = json.loads((Path(run) / "record.json").read_text("utf-8"))
     return {
         "seed": seed,

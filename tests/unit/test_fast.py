@@ -37,7 +37,7 @@ def photos():
 
 @pytest.fixture(scope="module")
 def small_build():
-    return lambda: networks.residual_cnn(widths=(8, 8, 16))
+    return lambda: networks.residual_cnn(widths=(8, 8, 16), blocks=(0, 1))
 
 
 def test_an_epoch_has_its_size():
@@ -135,7 +135,10 @@ def test_normalization_in_one_operation_is_keras_own():
 
 
 def test_the_network_takes_any_size_and_its_plain_twin_says_the_same(small_build):
-    model, plain = small_build(), networks.residual_cnn(32, widths=(8, 8, 16), fused=False)
+    model, plain = (
+        small_build(),
+        networks.residual_cnn(32, widths=(8, 8, 16), blocks=(0, 1), fused=False),
+    )
     for size in (24, 32, 50):
         x = np.full((2, size, size, 3), 100, np.uint8)
         assert model.predict(x, verbose=0).shape == (2, 2)

@@ -25,6 +25,7 @@ RECIPES = {
     "fast-without-crops": "without random crops",
     "fast-without-smoothing": "with labels as they are",
     "fast-without-averaging": "with the last weights instead of their average",
+    "fast-without-slimming": "with a network of nine times as many weights",
 }
 VGG16_PARTS = {
     "article": "its features and head on labels that were read, five seeds",

@@ -77,15 +77,15 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
 def residual_cnn(
     size: int | None = None,
-    widths: tuple[int, ...] = (32, 64, 128, 256),
-    blocks: int = 1,
+    widths: tuple[int, ...] = (32, 64, 64, 128),
+    blocks: tuple[int, ...] = (0, 1, 0),
     fused: bool = True,
     name: str = "residual_cnn",
 ) -> keras.Model:
     """Build a small residual network that takes photos of any size (He et al. 2015, 1512.03385).
 
     A first convolution of stride 2, then for each further width a convolution with max pooling
-    and, but for the largest maps, `blocks` pairs of convolutions around which the maps are added.
+    and pairs of convolutions around which the maps are added, as many as `blocks` has for it.
     Pooling comes before the normalization, which so has a quarter to do. Every map's mean goes to
     one dense layer.
 
@@ -114,9 +114,9 @@ def residual_cnn(
     photo = keras.Input((size, size, 3), name="photo")
     x = layers.Rescaling(1 / 64, offset=-2)(photo)
     x = convolution(x, widths[0], kernel=4, stride=2)
-    for i, width in enumerate(widths[1:]):
+    for width, pairs in zip(widths[1:], blocks, strict=True):
         x = convolution(x, width, pool=True)
-        for _ in range(blocks if i else 0):
+        for _ in range(pairs):
             x = layers.Add()([x, convolution(convolution(x, width), width)])
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dense(2)(x)
@@ -142,5 +142,10 @@ def article_head(features: int) -> keras.Model:
 NETWORKS = {
     "article_cnn": article_cnn,
     "residual_cnn": residual_cnn,
-    "deep_residual_cnn": partial(residual_cnn, blocks=2, name="deep_residual_cnn"),
+    "wide_residual_cnn": partial(
+        residual_cnn, widths=(32, 64, 128, 256), blocks=(0, 1, 1), name="wide_residual_cnn"
+    ),
+    "deep_residual_cnn": partial(
+        residual_cnn, widths=(32, 64, 128, 256), blocks=(0, 2, 2), name="deep_residual_cnn"
+    ),
 }

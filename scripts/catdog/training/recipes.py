@@ -114,13 +114,13 @@ IMPROVED = Recipe(
 FAST = Recipe(
     network="residual_cnn",
     decode_size=80,
-    progressive_sizes=((5, 48), (2, 64)),
-    epochs=7,
+    progressive_sizes=((4, 48), (2, 64)),
+    epochs=6,
     # a crop of half to all of the area has 0.86 of the side on average: 64 / 0.86 is 74
     eval_size=72,
     batch_size=128,
     optimizer="muon",
-    learning_rate=4e-3,
+    learning_rate=0.012,
     momentum=0.95,
     weight_decay=0.05,
     schedule="one-cycle",
@@ -134,6 +134,7 @@ FAST = Recipe(
 BEST = replace(
     FAST,
     network="deep_residual_cnn",
+    learning_rate=4e-3,
     decode_size=160,
     progressive_sizes=((36, 64), (30, 96), (26, 128)),
     epochs=92,
