@@ -192,7 +192,7 @@ def summary_of_devices(found: dict) -> str:
     """Say in a line a training what `compare_devices` has found."""
     return "\n".join(
         f"{backend:10} {n:>2} devices: {one['images_per_second']:7.0f} images/s, losses within "
-        f"{one['difference']:.1g} of one device's"
+        f"{one['difference']:.1g} of those with {next(iter(runs))}"
         for backend, runs in found["runs"].items()
         for n, one in runs.items()
     )
@@ -217,11 +217,13 @@ def _outside(backend: str, *order) -> dict:
 
 
 def need_gpu(device: str) -> None:
-    """Refuse to measure a GPU where there is none.
+    """Refuse to measure what would not be measured.
 
     Raises:
-        CatDogError: there is none and `device` is not "cpu".
+        CatDogError: there is no GPU and `device` is not "cpu", or there is one and it is.
     """
+    if device == "cpu" and distribution.gpus():
+        raise CatDogError("Keras would train on the GPU: set CUDA_VISIBLE_DEVICES= (nothing).")
     if device == "gpu" and not distribution.gpus():
         raise CatDogError(
             f"Keras on {keras.backend.backend()} sees no GPU here. On a GPU machine (chapter 18) "

@@ -97,9 +97,11 @@ def _epoch_seconds(folder, n: int, batch_size: int, epochs: int, cores: list[int
 
 def summary(found: dict) -> str:
     """Say in a line a number of processes what `scaling` has found."""
+    first = next(iter(found["runs"]))
+    of = "one" if first == "1" else f"one of {first}"
     return "\n".join(
         f"{n:>2} processes, {found['each_has']} each: {run['images_per_second']['median']:,.0f} "
         f"({run['images_per_second']['low']:,.0f} to {run['images_per_second']['high']:,.0f}) "
-        f"images/s, {run['efficiency']:.0%} of {n} times one"
+        f"images/s, {run['efficiency']:.0%} of {n} times {of}"
         for n, run in found["runs"].items()
     )

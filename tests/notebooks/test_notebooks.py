@@ -240,6 +240,18 @@ def test_in_place_keeps_the_ids_and_writes_the_twin(small_chapters):
     assert not (small_chapters / "text" / "02_bad.md").exists()
 
 
+def test_in_place_leaves_a_chapter_that_fails_and_makes_nothing_up_to_date(small_chapters):
+    path = small_chapters / "02_bad.ipynb"
+    before = path.read_bytes()
+    (outcome,) = execute.run(["02"], in_place=True)
+    assert "is left as it is" in outcome.error and path.read_bytes() == before
+    execute.run(["01"])
+    code(small_chapters, "01_good", "print('a newer result')")
+    execute.run(["01"], in_place=True)
+    (outcome,) = execute.run(["01"])  # what stands in runs/ is of the older code
+    assert (outcome.cached, outcome.result) == (False, "a newer result")
+
+
 def test_in_place_without_jupytext_runs_nothing(small_chapters, monkeypatch):
     monkeypatch.setattr(twins.importlib.util, "find_spec", lambda _: None)
     before = (small_chapters / "01_good.ipynb").read_bytes()

@@ -141,6 +141,20 @@ def test_what_ends_its_kernel_or_fills_the_memory_costs_its_own_points(exam_key,
     assert grade.remarks[-1] == "code cell 6: took more than 1 GB of memory"
 
 
+def test_names_of_builtins_cost_nothing(exam_key, tmp_path):
+    taken = "list = [3]\nlen = str = tuple = bool = isinstance = 2\ndef display(x): return x"
+    grade = graded(tmp_path, exam_key, {"1": f"{taken}\n{right(exam_key)['1']}"}.items())
+    assert lost(exam_key, grade) == {} and not grade.remarks
+
+
+def test_functions_that_end_the_kernel_cost_their_own_questions(exam_key, tmp_path):
+    ends = "def f(*given):\n    import os\n    os._exit(1)\nanswers[{!r}] = f"
+    changed = {n: ends.format(n) for n in ("13", "14", "15")}
+    grade = graded(tmp_path, exam_key, changed.items())
+    whole = {n: len(exam_key["questions"][n]["parts"]) for n in changed}
+    assert lost(exam_key, grade) == whole
+
+
 def test_processes_that_are_left_behind_are_ended(exam_key, tmp_path):
     changed = {"1": "import subprocess; subprocess.Popen(['sleep', '4321'])"}
     assert lost(exam_key, graded(tmp_path, exam_key, changed.items())) == {"1": 2}

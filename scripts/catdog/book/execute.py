@@ -215,6 +215,8 @@ def execute(
         except Exception:
             error = f"{path.name}: {traceback.format_exc(limit=2)}"
     seconds = time.perf_counter() - started
+    if out == path and error:  # a mixture of its old outputs and new ones
+        return Outcome(path.stem, seconds, "", f"{error}\n{path.name} is left as it is.", **took)
     if why := "it was stopped." if kernels.stopped else _changed(path, out, notebook):
         return Outcome(path.stem, seconds, "", why, **took)
     tidy(notebook)
@@ -344,15 +346,15 @@ def run(
                 for future in ended:
                     path = waiting.pop(future)
                     outcome, code = future.result()
-                    if in_place:
+                    if in_place and outcome.error is None:
                         twins.write(path)
                     heard(outcome)
-                    note = notes / f"{path.stem}.json"
-                    if outcome.error is None and code == _code(path):
+                    note = notes / f"{path.stem}.json"  # of the one that stands beside it
+                    if outcome.error is None and code == _code(path) and not in_place:
                         said = {"key": _key(code, scale), "seconds": outcome.seconds}
                         said["result"] = outcome.result
                         files.write(note, json.dumps(said))
-                    else:  # it failed, or was changed meanwhile
+                    else:  # it failed, was changed meanwhile, or is not the one beside it
                         note.unlink(missing_ok=True)
         except BaseException:
             kernels.stop()

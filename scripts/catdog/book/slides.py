@@ -83,7 +83,6 @@ def write(chapter: Path, folder: Path) -> Path:
         **_reveal(),
     )
     path = folder / f"{chapter.stem}.html"
-    folder.mkdir(parents=True, exist_ok=True)
     files.write(path, page)
     return path
 

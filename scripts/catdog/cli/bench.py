@@ -268,7 +268,9 @@ def export(model: Path | None, rounds: int, record: Path | None) -> dict:
 def predict_command(data: Path, before: str, n: int, rounds: int, record: Path | None) -> dict:
     """`catdog predict` of an earlier commit and of today: one photo, and a folder."""
     from benchmarks import predicting
+    from catdog.core import recording
 
+    recording.origin()  # the commit of now, not of the end of long work
     found = predicting.measure(data, before, rounds, n)
     say(predicting.summary(found))
     found["memory_gb"] = predicting.memory()

@@ -38,6 +38,8 @@ def run(chapters, scale, force, in_place, jobs, stall, record: Path | None) -> i
     load_keras()
     from catdog.book import execute, forecast
 
+    force = force or record is not None  # it says what each chapter takes
+
     started = time.perf_counter()
     if scale != "sample":
         from catdog.training import config

@@ -93,7 +93,7 @@ def kaggle(**how) -> None:
 
 @data.command()
 @options.seed_of_a_secret
-@click.option("--out", type=options.OUTPUT, required=True, help="folder of the data set")
+@click.option("--out", type=options.FOLDER, required=True, help="folder of the data set")
 @click.option("--key", type=options.OUTPUT, required=True, help="file that says what was planted")
 @click.option("-n", type=click.IntRange(min=40), default=2000, help="how many")
 def shortcut(seed: int, out: Path, key: Path, n: int) -> None:

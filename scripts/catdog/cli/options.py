@@ -13,7 +13,7 @@ from catdog.core import files, paths
 
 
 class Output(click.Path):
-    """A file that is written when the work is done: whether it can be is seen before."""
+    """A file or folder that is written at the end of the work: whether it can be is seen before."""
 
     def convert(self, value, param, ctx) -> Path:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
@@ -22,7 +22,7 @@ class Output(click.Path):
 
 
 PATH = click.Path(path_type=Path)
-OUTPUT = Output(path_type=Path)
+OUTPUT, FOLDER = Output(dir_okay=False, path_type=Path), Output(path_type=Path)
 COUNT = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 1)
 

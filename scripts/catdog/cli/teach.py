@@ -13,7 +13,7 @@ from catdog.core import handouts, paths
 
 @click.command(cls=options.Command)
 @click.argument("chapters", nargs=-1)
-@click.option("--out", type=options.OUTPUT, help="folder of the slides", show_default="runs/slides")
+@click.option("--out", type=options.FOLDER, help="folder of the slides", show_default="runs/slides")
 def slides(chapters, out: Path | None) -> None:
     """Make slides from the chapters, a file each, which needs no network.
 
@@ -28,7 +28,7 @@ def slides(chapters, out: Path | None) -> None:
 
 @click.command(cls=options.Command)
 @options.seed_of_a_secret
-@click.option("--out", type=options.OUTPUT, required=True, help="folder for the students")
+@click.option("--out", type=options.FOLDER, required=True, help="folder for the students")
 @click.option("--key", type=options.OUTPUT, required=True, help="file of the key")
 def exam(seed: int, out: Path, key: Path) -> None:
     """Draw an exam on the whole series, and its key."""

@@ -80,6 +80,7 @@ def train(
     if recipe not in choices.RECIPES:
         known = ", ".join(choices.RECIPES)
         raise CatDogError(f"no recipe is called {recipe!r}. The recipes: {known}.")
+    seed = tuple(dict.fromkeys(seed))
     if everything and choose:
         raise click.UsageError("--all and --choose exclude each other.")
     if everything and patience is not None:

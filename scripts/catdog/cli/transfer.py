@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from catdog import CatDogError
 from catdog.cli import options
@@ -18,6 +19,9 @@ backbone = click.option(
     help=f"one of {', '.join(choices.BACKBONES)}",
 )
 size = options.number("--size", help="of the photos", show_default="the backbone's own")
+TUNING, HEADS = ("fine-tune",), ("frozen", "fine-tune", "study")
+OF = {"part": ("vgg16",), "no_mirror": ("frozen",), "backbone": HEADS, "size": HEADS}
+OF |= dict.fromkeys(("epochs", "from_block", "seed"), TUNING)  # options, and whose they are
 PARTS = "; ".join(f"{name}: {what}" for name, what in choices.VGG16_PARTS.items())
 
 
@@ -94,6 +98,7 @@ def transfer(
     vgg16      the article's use of VGG16 and what each of its choices cost,
                each part a record in the run's folder
     """
+    _must_have_a_meaning(how)
     load_keras()
     from dataclasses import replace
 
@@ -106,7 +111,8 @@ def transfer(
     size = size or backbones.spec(backbone).size
     of = "" if how == "vgg16" else f"-{backbone}-{size}"
     run = run or paths.RUNS / f"{data.name}-{how}{of}"
-    run.mkdir(parents=True, exist_ok=True)
+    with files.writing(run):
+        run.mkdir(parents=True, exist_ok=True)
     if how == "vgg16":
         return _vgg16(data, run, choices.VGG16_PARTS if part == "all" else [part])
     mirror = how != "frozen" or not no_mirror
@@ -129,6 +135,16 @@ def transfer(
     found = runs.keep(model, record, data, run)
     note(f"{run / 'model.keras'}: the model\n{run / 'record.json'}: the record of the run")
     return found
+
+
+def _must_have_a_meaning(how: str) -> None:
+    """Refuse options that are of another HOW."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        meant = OF.get(str(option.name), (how,))
+        given = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+        if given and how not in meant:
+            raise click.UsageError(f"{option.opts[0]} is an option of {', '.join(meant)} alone.")
 
 
 def _must_fit(record: Path, data: Path, what: str) -> None:

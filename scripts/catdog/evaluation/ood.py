@@ -54,7 +54,7 @@ def fit(known: np.ndarray, others: np.ndarray, keep: float = KEEP) -> OODDetecto
 
     Args:
         known: (m, c), what a new photo is compared with.
-        others: (n, c), of other photos: the threshold is the smallest that keeps a share `keep`.
+        others: (n, c), of other photos: the threshold keeps a share `keep` of them.
     """
     refusal = OODDetector(_whole(*_small(_unit(known))), 0.0)
     return OODDetector(refusal.bank, float(np.quantile(refusal.distance(others), keep)))

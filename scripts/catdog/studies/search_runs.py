@@ -48,6 +48,8 @@ PLANS = {
 }
 WAYS = choices.SEARCHES
 WORST = 1e3  # the log loss of a trial that has diverged
+STATES = optuna.trial.TrialState
+BEGUN = STATES.COMPLETE, STATES.PRUNED, STATES.RUNNING  # a trial that was broken off is done again
 
 
 def clock() -> float:
@@ -154,14 +156,15 @@ def search(
     ) as bar:
         while (used := spent(study)) < budget:
             bar.update(min(used, budget) - bar.n)
-            study.sampler = sampler(way, seed, len(study.get_trials(deepcopy=False)))
+            number = len(study.get_trials(deepcopy=False, states=BEGUN))
+            study.sampler = sampler(way, seed, number)
             trial = study.ask()
             start = clock()
             setup, batch = suggest(trial, plan.size)
             keras.utils.clear_session(free_memory=True)
             report = Report(trial, *judge, start)
             length = TrainingBudget(plan.epochs, batch, seeds=1)
-            ablation.fit(setup, learn, length, trial.number, [report])
+            ablation.fit(setup, learn, length, number, [report])
             trial.set_user_attr("cost", clock() - start)
             if report.pruned:
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)

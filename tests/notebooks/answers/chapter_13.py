@@ -30,6 +30,8 @@ WRONG = {
         "lambda rng, n: rng.uniform(1e-4, 1e-1, n)",
         "lambda rng, n: np.logspace(-4, -1, n)[rng.integers(0, n // 10, n)]",
         "lambda rng, n: 10 ** rng.uniform(-4, 0, n)",
+        "lambda rng, n: 10 ** rng.uniform(-4.3, -1, n)",
+        "lambda rng, n: np.logspace(-4, -1, n)",  # no chance in it
         "lambda rng, n: np.exp(rng.uniform(-4, -1, n))",
         "lambda rng, n: 10.0 ** rng.integers(-4, 0, n)",
     ],

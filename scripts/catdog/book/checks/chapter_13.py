@@ -35,7 +35,10 @@ def _(answer):
 )
 def _(answer):
     drawn = np.asarray(answer(np.random.default_rng(0), 4000))
-    if drawn.shape != (4000,) or len(set(drawn)) < 3900 or drawn.min() <= 0:
+    other = np.sort(answer(np.random.default_rng(1), 4000))
+    if drawn.shape != (4000,) or len(set(drawn)) < 3900 or np.array_equal(np.sort(drawn), other):
+        return False
+    if drawn.min() < 0.99e-4 or drawn.max() > 0.101:
         return False
     quarters = np.histogram(np.log10(drawn), 4, (-4, -1))[0] / 4000
     return np.abs(quarters - 0.25).max() < 0.04
