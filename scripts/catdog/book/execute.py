@@ -215,9 +215,7 @@ def execute(
         except Exception:
             error = f"{path.name}: {traceback.format_exc(limit=2)}"
     seconds = time.perf_counter() - started
-    if out == path and error:  # a mixture of its old outputs and new ones
-        return Outcome(path.stem, seconds, "", f"{error}\n{path.name} is left as it is.", **took)
-    if why := "it was stopped." if kernels.stopped else _changed(path, out, notebook):
+    if why := "it was stopped." if kernels.stopped else _left(path, out, notebook, error):
         return Outcome(path.stem, seconds, "", why, **took)
     tidy(notebook)
     with files.atomic_write(out) as part:
@@ -225,8 +223,10 @@ def execute(
     return Outcome(path.stem, seconds, _result(notebook), error, **took)
 
 
-def _changed(path: Path, out: Path, notebook) -> str | None:
-    """Why a chapter cannot be written over itself: somebody saved it with other cells meanwhile."""
+def _left(path: Path, out: Path, notebook, error: str | None) -> str | None:
+    """Why a chapter is not written over itself: it failed, or was saved with other cells."""
+    if out == path and error:  # a mixture of its old outputs and new ones
+        return f"{error}\n{path.name} is left as it is."
     if out != path or _sources(nbformat.read(path, 4)) == _sources(notebook):
         return None
     return f"{path.name}, which was changed meanwhile: it is left as it is. Run it again."

@@ -6,13 +6,14 @@ import contextlib
 import csv
 import io
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from catdog import CatDogError
-from catdog.core.files import must_be_new, writing
+from catdog.core.files import key, must_be_new, writing
 from catdog.inference import web
 from catdog.inference.answers import FIELDS, Answer
 
@@ -34,7 +35,9 @@ class Table:
     def __init__(self, out: Path, files: list[str | Path], threshold: float = 0.5):
         self.out, self.part, self.done = out, out.with_name(out.name + ".part"), []
         must_be_new(out)
-        self._lock = FileLock(out.with_name(f".{out.name}.lock"))
+        # of this user: another one's file could not be opened
+        name = f"catdog-{getattr(os, 'getuid', int)()}-{key(str(out.resolve()), 16)}"
+        self._lock = FileLock(Path(tempfile.gettempdir(), name))
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -101,8 +104,6 @@ class Table:
                     raise CatDogError(f"{self.out} has appeared meanwhile: answers: {self.part}.")
                 os.replace(self.part, self.out)
         finally:
-            with contextlib.suppress(OSError):  # on Windows it goes by itself
-                os.unlink(self._lock.lock_file)
             self._lock.release()
 
 

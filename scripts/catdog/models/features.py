@@ -88,8 +88,7 @@ def extract(
         pool: average each map over the photo: (n, channels) instead of (n, h, w, channels).
         flip: of the mirror images.
         weights: as for `backbones.build`; random ones are drawn with seed 0.
-        preprocess: the backbone's own; or a factor to multiply pixels with instead, such as 1/255;
-            False for none.
+        preprocess: the backbone's own; a factor to multiply pixels with, as 1/255; False for none.
         shard: photos a file.
         root: where to keep them, by default `features/`.
         limit: only so many photos, the first of the manifest; all by default.
@@ -104,8 +103,7 @@ def extract(
             cache belongs to something else.
     """
     known = backbones.spec(backbone)
-    preprocess = 1.0 if preprocess is False else preprocess
-    size = size or known.size
+    preprocess, size = 1.0 if preprocess is False else preprocess, size or known.size
     photos = manifests.read(folder, split)[:limit]
     if not photos:
         raise CatDogError(f"{folder} has no photos in the split {split!r}.")
