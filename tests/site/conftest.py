@@ -106,11 +106,7 @@ def visits(address, html, pages, chrome):
     with opened(chrome) as browser:
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
         browser.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
-        found = {page: visit(browser, address, html, page) for page in pages}
-        for page, seen in found.items():
-            if seen["shift"]:  # painted while half of a table had come, perhaps: that is chance
-                seen["shift"] = visit(browser, address, html, page)["shift"]
-        return found
+        return {page: visit(browser, address, html, page) for page in pages}
 
 
 def visit(browser, address, html, page):
