@@ -56,11 +56,11 @@ except (ImportError, OSError, ValueError):
     pass  # no limit of the system's here: whoever grades looks at the memory, too"""
 # Executed in names of its own: a student may have called a variable `list` or `len`.
 READ = """\
-def read(make):
-    import json
-    import numpy
-    from IPython.display import display
+import json
+import numpy
+from IPython.display import display
 
+def read(make):
     def plain(x):
         if isinstance(x, (list, tuple)):
             return [plain(item) for item in x]
@@ -264,15 +264,14 @@ def _reads(key: dict) -> Iterator[tuple[str, str]]:
     for n, question in key["questions"].items():
         for i, part in enumerate(question["parts"]):
             if part["kind"] == "case":
-                call = CALL.format(name=n, arguments=part["arguments"]).replace(
-                    "numpy", '__import__("numpy")'
-                )
-                yield f"{n}.{i}", _apart(READ.format(mime=MIME, what=call))
+                call = CALL.format(name=n, arguments=part["arguments"])
+                yield f"{n}.{i}", _reader(call)
             elif i == 0:
-                yield n, _apart(READ.format(mime=MIME, what=f"answers[{n!r}]"))
+                yield n, _reader(f"answers[{n!r}]")
 
 
-def _apart(code: str) -> str:
+def _reader(what: str) -> str:
+    code = READ.format(mime=MIME, what=what)
     return f'__import__("builtins").exec({code!r}, {{"answers": answers}})'
 
 
@@ -288,19 +287,21 @@ def _answers(
     cells = [SETUP.format(most=int(ROOM * memory * 1e9)), *sources, *reads.values()]
     theirs, remarks = 1 + len(sources), dict[int, str]()
     of = [name.split(".")[0] for name in reads]
-    for _ in range(TRIES + 2 * len(set(of))):
-        if sum(i < theirs for i in remarks) >= TRIES:
-            return {}, [*_said(remarks, theirs), f"given up after {TRIES} runs"]
+    left = {True: TRIES, False: 2 * len(set(of)) + 1}  # runs that may end in a case, or before
+    while all(left.values()):
         code = ["pass" if i in remarks else cell for i, cell in enumerate(cells)]
         client, why = _execute(code, theirs, seconds, memory)
         if not why:
             break
-        if client.cell >= theirs and any(
-            i >= theirs and of[i - theirs] == of[client.cell - theirs] for i in remarks
-        ):
-            same = (i for i, one in enumerate(of) if one == of[client.cell - theirs])
-            remarks |= {theirs + i: why for i in same}
+        left[client.cell < theirs] -= 1
+        if client.cell >= theirs:
+            question = of[client.cell - theirs]
+            same = [theirs + i for i, one in enumerate(of) if one == question]
+            if remarks.keys() & same:
+                remarks |= dict.fromkeys(same, why)
         remarks[client.cell] = why
+    else:
+        return {}, [*_said(remarks, theirs), f"given up after {TRIES} runs"]
     remarks |= client.failed
     found = {}
     for name, cell in zip(reads, client.nb.cells[theirs:], strict=True):

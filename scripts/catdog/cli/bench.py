@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from catdog.cli import options
 from catdog.cli.output import load_keras, note, reports, say
@@ -54,10 +53,9 @@ def bench(ctx: click.Context, **how) -> dict | None:
     word = ctx.invoked_subcommand
     if word is None:
         return _everything(**how)
-    for option in ctx.command.params:
-        if ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
-            name = option.opts[0]
-            raise click.UsageError(f"{name} stands behind {word}: catdog bench {word} {name} …")
+    for option in options.given(ctx):
+        name = option.opts[0]
+        raise click.UsageError(f"{name} stands behind {word}: catdog bench {word} {name} …")
     return None
 
 

@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from catdog.core import files, paths
 
@@ -25,6 +26,15 @@ PATH = click.Path(path_type=Path)
 OUTPUT, FOLDER = Output(dir_okay=False, path_type=Path), Output(path_type=Path)
 COUNT = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 1)
+
+
+def given(context: click.Context) -> list[click.Parameter]:
+    """Return the options and arguments of a command that stand on its command line."""
+    return [
+        one
+        for one in context.command.params
+        if context.get_parameter_source(str(one.name)) is ParameterSource.COMMANDLINE
+    ]
 
 
 class Number(click.FloatRange):

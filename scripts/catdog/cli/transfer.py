@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from catdog import CatDogError
 from catdog.cli import options
@@ -139,11 +138,9 @@ def transfer(
 
 def _must_have_a_meaning(how: str) -> None:
     """Refuse options that are of another HOW."""
-    context = click.get_current_context()
-    for option in context.command.params:
+    for option in options.given(click.get_current_context()):
         meant = OF.get(str(option.name), (how,))
-        given = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
-        if given and how not in meant:
+        if how not in meant:
             raise click.UsageError(f"{option.opts[0]} is an option of {', '.join(meant)} alone.")
 
 

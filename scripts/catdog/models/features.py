@@ -103,7 +103,7 @@ def extract(
             cache belongs to something else.
     """
     known = backbones.spec(backbone)
-    preprocess, size = 1.0 if preprocess is False else preprocess, size or known.size
+    size = size or known.size
     photos = manifests.read(folder, split)[:limit]
     if not photos:
         raise CatDogError(f"{folder} has no photos in the split {split!r}.")
@@ -113,7 +113,7 @@ def extract(
         "backbone": backbone,
         "weights": _identity(backbone, weights),
         "decoding": pixel_cache.decoding(),
-        "preprocessing": known.preprocessing if preprocess is True else f"x * {preprocess:.6g}",
+        "preprocessing": _preprocessing(known, preprocess),
         "size": size,
         "pool": pool,
         "flip": flip,
@@ -259,9 +259,13 @@ def _model(backbone, size, pool, weights, preprocess, layer=None) -> keras.Model
             raise CatDogError(f"{backbone} has no layer {layer!r}. It has: {', '.join(names)}.")
         inner = keras.Model(inner.inputs, inner.get_layer(layer).output)
     photos = keras.Input(inner.input_shape[1:])
-    x = photos if preprocess is True else keras.layers.Rescaling(preprocess)(photos)
+    x = photos if preprocess is True else keras.layers.Rescaling(preprocess or 1.0)(photos)
     x = inner(x)
     return keras.Model(photos, keras.layers.GlobalAveragePooling2D()(x) if pool else x)
+
+
+def _preprocessing(known: backbones.Backbone, preprocess: bool | float) -> str:
+    return known.preprocessing if preprocess is True else f"x * {preprocess or 1:.6g}"
 
 
 def _write(path: Path, values: np.ndarray, labels: np.ndarray, about: dict) -> None:

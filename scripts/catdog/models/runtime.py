@@ -91,14 +91,17 @@ def load(path: str | Path | None = None) -> Runtime:
         return _onnx(path, path)
     digest = files.sha256(path)
     for made in (path.with_suffix(".onnx"), paths.FEATURES / f"model-{digest[:16]}.onnx"):
-        if made.is_file():
-            try:
-                found = _onnx(made, path)
-            except CatDogError:  # somebody's other file, or a damaged one
-                continue
-            if found.sha256 == digest:
-                return found
+        if found := _kept(made, path, digest):
+            return found
     return _made(path, made, digest)
+
+
+def _kept(file: Path, path: Path, digest: str) -> Runtime | None:
+    """Open the ONNX file that was made of a model; None if it is another's, damaged or missing."""
+    with contextlib.suppress(CatDogError):
+        if file.is_file() and (found := _onnx(file, path)).sha256 == digest:
+            return found
+    return None
 
 
 def _onnx(file: Path, path: Path) -> Runtime:
@@ -134,10 +137,8 @@ def _made(path: Path, out: Path, digest: str) -> Runtime:
     print(f"{path.name}: making it ready; the next time is quick …", file=sys.stderr, flush=True)
     try:
         with files.lock(paths.FEATURES / "onnx.lock", "writing an ONNX file", wait=None):
-            with contextlib.suppress(CatDogError):  # the program that was waited for made it
-                found = _onnx(out, path)
-                if found.sha256 == digest:
-                    return found
+            if found := _kept(out, path, digest):  # the program that was waited for made it
+                return found
             out.unlink(missing_ok=True)  # ours, and damaged
             export.export(model, out, of=path)
             return _onnx(out, path)

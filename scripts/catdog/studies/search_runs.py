@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import optuna
+from optuna.trial import TrialState
 from tqdm.auto import tqdm
 
 from catdog import CatDogError, no_bar
@@ -48,8 +49,7 @@ PLANS = {
 }
 WAYS = choices.SEARCHES
 WORST = 1e3  # the log loss of a trial that has diverged
-STATES = optuna.trial.TrialState
-BEGUN = STATES.COMPLETE, STATES.PRUNED, STATES.RUNNING  # a trial that was broken off is done again
+BEGUN = TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING  # what was broken off is not
 
 
 def clock() -> float:
@@ -106,8 +106,8 @@ def open_study(way: str, seed: int, file: Path) -> optuna.Study:
         pruner=pruner if way == "tpe" else optuna.pruners.NopPruner(),
         load_if_exists=True,
     )
-    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
     return study
 
@@ -167,7 +167,7 @@ def search(
             ablation.fit(setup, learn, length, number, [report])
             trial.set_user_attr("cost", clock() - start)
             if report.pruned:
-                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                study.tell(trial, state=TrialState.PRUNED)
             else:
                 losses = study.trials[trial.number].intermediate_values
                 study.tell(trial, losses[max(losses)])
@@ -183,7 +183,7 @@ def best_value(study: optuna.Study) -> float:
 
 def ended(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the trials that were trained to the end."""
-    return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def rows(study: optuna.Study) -> list[dict]:
