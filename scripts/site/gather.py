@@ -39,6 +39,8 @@ PARTS: dict[str, list[str]] = {
         "models/cat_dog_cnn.md",
         "scripts/benchmarks/README.md",
         "scripts/aws/README.md",
+        "scripts/aws/FIRST_TIME.md",
+        "scripts/machines/README.md",
         "scripts/site/README.md",
         "requirements/README.md",
         "notebooks/pictures/README.md",
@@ -47,12 +49,10 @@ PARTS: dict[str, list[str]] = {
     ],
 }
 NAMES = {  # in the navigation, where the page's own would not do
-    "notebooks/STYLE.md": "Notation and style",
     "notebooks/README.md": "The article, part by part",
     "notebooks/teaching/README.md": "Teaching this",
     "notebooks/teaching/in_class.md": "In class",
     "scripts/aws/README.md": "A GPU machine",
-    "notebooks/pictures/README.md": "Pictures by others",
 }
 MADE = "notebooks/got_wrong.md"
 # The same in each language: there, as in `editions.anchored`, a comment has the English words.

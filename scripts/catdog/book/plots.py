@@ -171,7 +171,7 @@ def error_rates(measured: dict[str, dict], highlight=(), log: bool = False):
         low, high = (1 - end for end in reversed(row["interval"]))
         axis.plot((low, high), (at, at), color=colour, lw=2.5, alpha=0.6)
         axis.plot(error, at, "o", color=colour, ms=7)
-        digits = 1 if error >= 0.01 else 2
+        digits = 1 if error >= 0.1 else 2
         text = f"{error:.{digits}%}"
         axis.text(error, at + 0.33, text, color=colour, ha="center", va="center", fontsize=9)
     axis.set(yticks=y, yticklabels=list(measured), xlabel="error rate", ylim=(-0.5, len(y) - 0.3))

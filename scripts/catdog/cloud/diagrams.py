@@ -11,6 +11,7 @@ from catdog.book.plots import CAT, DOG, INK, SOFT
 from catdog.cloud import instances
 
 GOOD = "#009E73"
+FAINT = "#666666"  # of what is only named
 
 
 def _canvas(width: float, height: float):
@@ -74,11 +75,11 @@ def where():
     """What is where: the browser here, Jupyter there, a tunnel between, every port closed."""
     figure, axis = _canvas(10.5, 3.9)
     axis.set_ylim(4, 43)
-    _box(axis, 1, 13, 30, 29, "your computer", SOFT, "#f6f6f6", 10, top=True)
+    _box(axis, 1, 13, 30, 29, "your computer", FAINT, "#f6f6f6", 10, top=True)
     _box(axis, 4, 28, 24, 8, "browser\nhttp://127.0.0.1", CAT)
     _box(axis, 4, 16, 24, 8, "catdog aws connect", CAT)
     _arrow(axis, (16, 28), (16, 24), colour=CAT)
-    _box(axis, 58, 5, 46, 37, "the machine, rented from AWS", SOFT, "#f6f6f6", 10, top=True)
+    _box(axis, 58, 5, 46, 37, "the machine, rented from AWS", FAINT, "#f6f6f6", 10, top=True)
     _box(axis, 61, 16, 13, 8, "SSH", CAT)
     _box(axis, 78, 28, 23, 8, "Jupyter\n127.0.0.1, token", CAT)
     _box(axis, 78, 16, 10, 8, "notebook\nkernel", INK)
@@ -93,8 +94,8 @@ def where():
     _arrow(axis, (40, 33), (57.5, 33), "anyone else", DOG)
     axis.text(57.7, 33, "✕", color=DOG, fontsize=20, ha="center", va="center", weight="bold")
     axis.text(48, 31.5, "every port is\nclosed to them", **_small(DOG, "top"))
-    _arrow(axis, (58, 8), (34, 8), "packages, over the web", SOFT)
-    _box(axis, 14, 5, 20, 6, "the internet", SOFT)
+    _arrow(axis, (58, 8), (34, 8), "packages, over the web", FAINT)
+    _box(axis, 14, 5, 20, 6, "the internet", FAINT)
     return figure
 
 
@@ -165,20 +166,20 @@ def machines(n: int = 3, share: int = 64):
     """One step on several machines: each decodes its share, only gradients are sent."""
     figure, axis = _canvas(10.5, 4.2)
     tall = 39 / n
-    _box(axis, 74, 3, 13, 36, "the wire:\n\nmean of the\ngradients", DOG, "#fbe8dd")
+    _box(axis, 87, 3, 16, 36, "the wire:\n\nmean of the\ngradients", DOG, "#fbe8dd")
     for i in range(n):
         y = 42 - (i + 1) * tall
-        middle = y + (tall - 2) / 2
-        _box(axis, 1, y - 1, 70, tall - 1, "", SOFT, "#f6f6f6")
+        middle, high, low = y + (tall - 3) / 2, y + tall - 6, y + 1
+        _box(axis, 1, y - 1, 81, tall - 1, "", SOFT, "#f6f6f6")
         axis.text(2.5, y + tall - 3, f"machine {i}", va="top", fontsize=10, color=INK)
-        _box(axis, 15, y + 1, 14, tall - 5, "its disk:\nall photos", INK)
-        _box(axis, 33, y + 1, 14, tall - 5, f"decodes\n{share} of {n * share}", INK)
-        _box(axis, 51, y + 1, 17, tall - 5, "network:\nits gradient", CAT, "#e2eff7")
-        _arrow(axis, (29, middle - 0.5), (33, middle - 0.5))
-        _arrow(axis, (47, middle - 0.5), (51, middle - 0.5))
-        _arrow(axis, (68, middle - 0.5), (74, middle - 0.5), colour=DOG, style="<->", width=3)
-        _box(axis, 91, y + 1, 13, tall - 5, "the same\nstep", GOOD, "#e0f3ed")
-        _arrow(axis, (87, middle - 0.5), (91, middle - 0.5), colour=GOOD)
+        _box(axis, 15, low, 12, tall - 5, "its disk:\nall photos", INK)
+        _box(axis, 30, low, 12, tall - 5, f"decodes\n{share} of {n * share}", INK)
+        _box(axis, 45, low, 14, tall - 5, "network:\nits gradient", CAT, "#e2eff7")
+        _box(axis, 64, low, 16, (tall - 5) / 2, "the same step", GOOD, "#e0f3ed")
+        _arrow(axis, (27, middle), (30, middle))
+        _arrow(axis, (42, middle), (45, middle))
+        _arrow(axis, (59, high), (87, high), colour=DOG, width=3)
+        _arrow(axis, (87, low + (tall - 5) / 4), (80, low + (tall - 5) / 4), colour=GOOD)
     return figure
 
 

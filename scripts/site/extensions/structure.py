@@ -16,6 +16,11 @@ from editions import WRONG, slug
 SCOPED = re.compile(r"<style scoped>.*?</style>\s*", re.S)  # of pandas, which browsers ignore
 EMPTY = re.compile(r"<th[^>]*>(?:<p></p>)?</th>")
 ENGLISH = re.compile(r"<!-- id: (.*) -->")
+PRINTED = re.compile(
+    r'<div class="(output [^"]*highlight[^"]*)">(<div class="highlight"><pre>)(.*?)(?=</pre>)', re.S
+)
+COLUMNS = re.compile(r"\S {2}|[│┃]")  # what is printed in columns
+SUM = re.compile(r"(?<=[\w)²³%] [−+×·=≈]) (?=[\w(√−])")
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
 
@@ -48,14 +53,33 @@ def name_sections(app, doctree: nodes.document) -> None:
             quote["classes"].append("wrong")
 
 
+def keep_together(app, doctree: nodes.document, page: str) -> None:
+    """Let a line end before the sign of a sum, and not after it."""
+    for text in list(doctree.findall(nodes.Text)):
+        inside = (nodes.literal, nodes.literal_block, nodes.raw, nodes.math, nodes.math_block)
+        if not isinstance(text.parent, inside) and (kept := SUM.sub("\u00a0", text)) != text:
+            text.parent.replace(text, nodes.Text(kept))
+
+
+def _sentences(found: re.Match) -> str:
+    kind, before, text = found.groups()
+    kind = kind if COLUMNS.search(text) else f"{kind} sentences"
+    return f'<div class="{kind}">{before}{text}'
+
+
 def mend(app, page, template, context, doctree) -> None:
-    """Move the ids of sections to their headings; an empty head of a table is none."""
+    """Move the ids of sections to their headings; an empty head of a table is none.
+
+    What code prints may be broken into lines where it does not stand in columns.
+    """
     if "body" in context:
         body = HEADING.sub(r'<section>\n<h\2 id="\1">', context["body"])
+        body = PRINTED.sub(_sentences, body)
         context["body"] = EMPTY.sub("<td></td>", SCOPED.sub("", body))
 
 
 def setup(app):
     app.connect("doctree-read", name_sections, priority=100)  # before the tables of contents
+    app.connect("doctree-resolved", keep_together)
     app.connect("html-page-context", mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

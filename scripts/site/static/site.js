@@ -33,7 +33,8 @@ function enlarge(event) {
     if (key === "Escape") dialog.close();
     if (key === "+" || key === "-") dialog.classList.toggle("whole", key === "-");
   });
-  dialog.classList.add("whole");
+  // on a phone the page itself shows the whole picture as large as that
+  dialog.classList.toggle("whole", innerWidth > 700);
   dialog.showModal();
 }
 document.addEventListener("click", enlarge);
