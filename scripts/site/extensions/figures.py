@@ -1,7 +1,8 @@
 """Figures: small files, a text alternative, a size, and a link to the picture alone.
 
-A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 85% of that. A JPEG stays
-as it is, on the same condition. The original is not part of the site.
+A chapter's PNG becomes WebP: lossless, unless quality 90 needs less than 85% of that. A JPEG, which
+has its losses already, becomes WebP of quality 80 on the same condition. The original is not part
+of the site.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from docutils import nodes
 from PIL import Image
 from sphinx.locale import _
 
-QUALITY = 90
+QUALITY = {"PNG": 90, "JPEG": 80}
 SMALLER = 0.85  # a file with losses is taken where it needs less than this share
 TAG = re.compile(r"<img\b[^>]*>")
 EMBEDDED = re.compile(r'src="data:image/(?:png|jpeg|webp|gif);base64,([^"]+)"')
@@ -32,7 +33,7 @@ def compressed(content: bytes) -> tuple[bytes, str]:
     """The smallest file of a picture that looks the same, and how its name ends."""
     picture: Image.Image = Image.open(io.BytesIO(content))
     kind = picture.format
-    if kind not in ("PNG", "JPEG"):
+    if kind not in QUALITY:
         return content, f".{str(kind).lower()}"
     if picture.mode == "P":
         picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
@@ -43,7 +44,7 @@ def compressed(content: bytes) -> tuple[bytes, str]:
         return file.getvalue()
 
     exact, end = (content, ".jpg") if kind == "JPEG" else (webp(lossless=True, quality=60), ".webp")
-    lossy = webp(quality=QUALITY, method=4)
+    lossy = webp(quality=QUALITY[kind], method=4)
     return (lossy, ".webp") if len(lossy) < SMALLER * len(exact) else (exact, end)
 
 
