@@ -20,6 +20,7 @@ from catdog.evaluation import reported
 PAGES = (
     paths.ROOT / "README.md",
     paths.ROOT / "scripts" / "benchmarks" / "README.md",
+    paths.ROOT / "scripts" / "site" / "README.md",
     *sorted(paths.MODELS.glob("*.md")),
 )
 
