@@ -156,6 +156,22 @@ def test_pages_are_light(html):
     assert sent < 6e6
 
 
+def test_lines_are_broken_where_they_may_be(pages):
+    """Printed sentences anywhere, columns nowhere, sums before a sign."""
+    printed = [p for name in CHAPTERS for p in pages[page_of(name)].select(".cell_output .output")]
+    sentences = [p for p in printed if "sentences" in p["class"]]
+    assert 100 < len(sentences) < len(printed) - 20
+    assert not [p for p in sentences if re.search(r"\S {2}|│", p.get_text())]
+    prose = [
+        p.get_text()
+        for name in CHAPTERS
+        for p in pages[page_of(name)].select("article p")
+        if not p.find(True)  # all in one piece
+    ]
+    assert len([text for text in prose if re.search(r"\d [−=]\u00a0\d", text)]) > 5
+    assert not [text for text in prose if re.search(r"\d [−+×·=] \d", text)]
+
+
 def test_solutions_are_closed(pages):
     for name in CHAPTERS:
         wanted = "\n".join(sources(name)).count("<details>")
