@@ -6,6 +6,7 @@ import re
 import nbformat
 import numpy as np
 import seeds
+import weights
 from scipy.stats import t as student
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -42,7 +43,10 @@ def agree(path, executed):
 
     What no rounding changes must be equal to the letter. Where it `varies` the words must be,
     unless they name the `hardware`, and the `accuracy` of what was trained lies within its bounds.
+    Chapter 10 was committed as VGG16 has it: without its weights another network runs there.
     """
+    if path.stem.startswith("10") and not weights.vgg16():
+        return
     for committed, fresh in zip(
         nbformat.read(path, 4).cells, nbformat.read(executed, 4).cells, strict=True
     ):

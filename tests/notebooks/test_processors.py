@@ -7,9 +7,11 @@ import sys
 
 import agreement
 import pytest
+import weights
 
 from catdog.book import execute
 from catdog.core import resources
+from catdog.models import backbones
 
 # What a processor may lack, and how many threads compute. `make test` tries the first two on a
 # chapter each, `make processors` all of them on all chapters that train.
@@ -32,6 +34,8 @@ def test_another_processor_says_the_same(processor, tmp_path):
     mine = resources.allowed_cores()
     environment = {**os.environ, **settings, "CATDOG_RUNS": str(tmp_path)}
     environment["CATDOG_FEATURES"] = str(tmp_path / "features")
+    if found := weights.vgg16():
+        environment[backbones.WEIGHTS] = str(found)
     done = subprocess.run(
         [sys.executable, "-m", "catdog", "run", "--force", *asked],
         env=environment,
