@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from catdog import CatDogError
 
 CAT, DOG, INK, SOFT = "#0072B2", "#D55E00", "#222222", "#999999"  # after Okabe & Ito 2008
+FAINT = "#666666"  # words in grey that can still be read: SOFT is for lines
 COLOURS = {"cat": CAT, "dog": DOG}
 CAT_TO_DOG = LinearSegmentedColormap.from_list("cat to dog", [CAT, "white", DOG])
 STYLE: dict = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 
-from catdog.book.plots import CAT, DOG, INK, SOFT
+from catdog.book.plots import CAT, DOG, FAINT, INK, SOFT
 
 FROZEN = "#cfe3f0"
 
@@ -38,7 +38,7 @@ def without_its_top(shapes: dict[str, tuple[int, ...]], old: str, new: str):
     axis.plot((0, end), (-4.9, -4.9), ":", color=INK, lw=1.5)
     middle = end - wide / 2
     for left, words, text, colour, style in (
-        (0, "cut off", old, "#666666", "--"),
+        (0, "cut off", old, FAINT, "--"),
         (end - 4.4, "ours, trained", new, DOG, "-"),
     ):
         box = Rectangle((left, -7.9), 4.4, 2.3, fc="white", ec=colour, ls=style, lw=1.8)

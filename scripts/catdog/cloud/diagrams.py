@@ -7,11 +7,10 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import FancyBboxPatch
 
-from catdog.book.plots import CAT, DOG, INK, SOFT
+from catdog.book.plots import CAT, DOG, FAINT, INK, SOFT
 from catdog.cloud import instances
 
 GOOD = "#009E73"
-FAINT = "#666666"  # of what is only named
 
 
 def _canvas(width: float, height: float):

@@ -21,6 +21,7 @@ PRINTED = re.compile(
 )
 COLUMNS = re.compile(r"\S {2}|[│┃]")  # what is printed in columns
 SUM = re.compile(r"(?<=[\w)²³%] [−+×·=≈]) (?=[\w(√−])")
+AS_IT_IS = (nodes.literal, nodes.literal_block, nodes.raw, nodes.math, nodes.math_block)
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
 
@@ -56,8 +57,7 @@ def name_sections(app, doctree: nodes.document) -> None:
 def keep_together(app, doctree: nodes.document, page: str) -> None:
     """Let a line end before the sign of a sum, and not after it."""
     for text in list(doctree.findall(nodes.Text)):
-        inside = (nodes.literal, nodes.literal_block, nodes.raw, nodes.math, nodes.math_block)
-        if not isinstance(text.parent, inside) and (kept := SUM.sub("\u00a0", text)) != text:
+        if not isinstance(text.parent, AS_IT_IS) and (kept := SUM.sub("\u00a0", text)) != text:
             text.parent.replace(text, nodes.Text(kept))
 
 
