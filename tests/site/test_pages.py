@@ -157,7 +157,7 @@ def test_pages_are_light(html):
 
 
 def test_lines_are_broken_where_they_may_be(pages):
-    """Printed sentences anywhere, columns nowhere, sums before a sign."""
+    """Printed sentences anywhere, columns and ranges nowhere, sums before a sign."""
     printed = [p for name in CHAPTERS for p in pages[page_of(name)].select(".cell_output .output")]
     sentences = [p for p in printed if "sentences" in p["class"]]
     assert 100 < len(sentences) < len(printed) - 20
@@ -170,6 +170,10 @@ def test_lines_are_broken_where_they_may_be(pages):
     ]
     assert len([text for text in prose if re.search(r"\d [−=]\u00a0\d", text)]) > 5
     assert not [text for text in prose if re.search(r"\d [−+×·=] \d", text)]
+    assert not [text for text in prose if re.search(r"[Cc]hapter \d", text)]
+    tables = [td.get_text() for page in pages.values() for td in page.select(".docutils td")]
+    assert len([text for text in tables if re.search(r"\d\u00a0to\u00a0\d", text)]) > 5
+    assert not [text for text in tables if re.search(r"\d to \d", text)]
 
 
 def test_solutions_are_closed(pages):

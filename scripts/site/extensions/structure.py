@@ -9,6 +9,7 @@ finds it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from docutils import nodes
 from editions import WRONG, slug
@@ -21,6 +22,8 @@ PRINTED = re.compile(
 )
 COLUMNS = re.compile(r"\S {2}|[│┃]")  # what is printed in columns
 SUM = re.compile(r"(?<=[\w)²³%] [−+×·=≈]) (?=[\w(√−])")
+CHAPTER = re.compile(r"(?<=\b[Cc]hapter) (?=\d)")
+RANGE = re.compile(r"(?<=[\d%]) to (?=\d)")
 AS_IT_IS = (nodes.literal, nodes.literal_block, nodes.raw, nodes.math, nodes.math_block)
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
@@ -55,10 +58,20 @@ def name_sections(app, doctree: nodes.document) -> None:
 
 
 def keep_together(app, doctree: nodes.document, page: str) -> None:
-    """Let a line end before the sign of a sum, and not after it."""
+    """Let no line end after the sign of a sum or the word chapter, nor in a range in a table."""
     for text in list(doctree.findall(nodes.Text)):
-        if not isinstance(text.parent, AS_IT_IS) and (kept := SUM.sub("\u00a0", text)) != text:
+        if isinstance(text.parent, AS_IT_IS):
+            continue
+        kept = CHAPTER.sub("\u00a0", SUM.sub("\u00a0", text))
+        if any(isinstance(node, nodes.entry) for node in _around(text)):
+            kept = RANGE.sub("\u00a0to\u00a0", kept)
+        if kept != text:
             text.parent.replace(text, nodes.Text(kept))
+
+
+def _around(node: nodes.Node) -> Iterator[nodes.Node]:
+    while node := node.parent:
+        yield node
 
 
 def _sentences(found: re.Match) -> str:
