@@ -1,7 +1,7 @@
 // Inside the network: all feature maps of the article's CNN, each number with what made it.
 import { explain, seen } from "./lib/network.js";
 import { meter } from "./parts/answer.js";
-import { assets, make, mounted, paint, words } from "./parts/page.js";
+import { assets, make, mounted, outline, paint, words } from "./parts/page.js";
 import { decoded, photoButtons } from "./parts/photos.js";
 
 const SHOWN = 9; // terms of a sum of hundreds
@@ -299,14 +299,4 @@ class Figure {
       if (!one && product) cell.classList.add(product < 0 ? "live-minus" : "live-plus");
     }
   }
-}
-
-/** Put a mark around pixels top, left, bottom, right of a picture of this shape. */
-function outline(mark, [top, left, bottom, right], [height, width]) {
-  Object.assign(mark.style, {
-    top: `${(100 * top) / height}%`,
-    left: `${(100 * left) / width}%`,
-    height: `${(100 * (bottom - top + 1)) / height}%`,
-    width: `${(100 * (right - left + 1)) / width}%`,
-  });
 }

@@ -1,7 +1,7 @@
 // A kernel to be changed, on a photo: exactly OpenCV's filter2D, and the sum behind each pixel.
 import { PRESETS, correlate, grey, magnitude, saturated, transposed, windowAt } from "./lib/filtering.js";
 import { choice, fields, part, pointing, table, text } from "./parts/numbers.js";
-import { make, mounted, paint, words } from "./parts/page.js";
+import { make, mounted, outline, paint, words } from "./parts/page.js";
 import { photoButtons } from "./parts/photos.js";
 
 const WIDEST = 320; // pixels of a photo of one's own
@@ -164,8 +164,9 @@ class Figure {
     const { k, kernel, say } = this;
     const { pixels, size } = this.photo;
     const [row, column] = place;
-    outline(this.before.mark, [row - (k >> 1), column - (k >> 1)], k, size);
-    outline(this.after.mark, place, 1, size);
+    const [top, left] = [row - (k >> 1), column - (k >> 1)];
+    outline(this.before.mark, [top, left, top + k - 1, left + k - 1], size);
+    outline(this.after.mark, [row, column, row, column], size);
     const under = windowAt(pixels, size, k, place);
     const rows = (list) => Array.from({ length: k }, (_, i) => list.slice(i * k, (i + 1) * k));
     this.window.write(rows(under), 0);
@@ -192,12 +193,4 @@ class Figure {
     make(this.sum, "span", {}, `${say(`kernel-editor.sum-${key}`, numbers)} `);
     make(this.sum, "output", {}, this.views.value === "signed" ? numbers.sum : String(numbers.value));
   }
-}
-
-/** Put a mark around k × k pixels. */
-function outline(mark, [top, left], k, [height, width]) {
-  const percent = (part, whole) => `${(100 * part) / whole}%`;
-  Object.assign(mark.style, {
-    top: percent(top, height), left: percent(left, width), height: percent(k, height), width: percent(k, width),
-  });
 }

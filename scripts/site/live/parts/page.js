@@ -38,6 +38,17 @@ export function paint(canvas, width, height, values) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
+/** Put a mark around pixels top, left, bottom, right of a picture of this height and width. */
+export function outline(mark, [top, left, bottom, right], [height, width]) {
+  const percent = (part, whole) => `${(100 * part) / whole}%`;
+  Object.assign(mark.style, {
+    top: percent(top, height),
+    left: percent(left, width),
+    height: percent(bottom - top + 1, height),
+    width: percent(right - left + 1, width),
+  });
+}
+
 /** Fill `root` by an asynchronous function, which returns how to end it. */
 export function mounted(root, fill) {
   const gone = new AbortController();
