@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -17,6 +16,14 @@ from catdog.core import distribution, launching, resources
 from catdog.data import manifests
 from catdog.evaluation import statistics
 from catdog.training import recipes
+
+# `catdog` on one of the cores that its first argument lists: that of the process's number
+ON_OWN_CORE = f"""
+import os, runpy, sys
+cores = sys.argv.pop(1).split(",")
+os.sched_setaffinity(0, {{int(cores[int(os.environ[{launching.ID!r}])])}})
+runpy.run_module("catdog", run_name="__main__", alter_sys=True)
+"""
 
 
 def scaling(
@@ -82,15 +89,12 @@ def scaling(
 
 def _epoch_seconds(folder, n: int, batch_size: int, epochs: int, cores: list[int]) -> float:
     """Return how long the last epoch takes n processes, each on one of these cores, if any."""
-
-    def how(i: int) -> dict:
-        own = partial(os.sched_setaffinity, 0, {cores[i]}) if cores else None
-        return {"preexec_fn": own, "stdout": subprocess.DEVNULL}
-
+    own = ["-c", ON_OWN_CORE, ",".join(map(str, cores))] if cores else ["-m", "catdog"]
     with tempfile.TemporaryDirectory() as run:
-        line = [sys.executable, "-m", "catdog", "train", "improved", "--all", "--run", run]
+        line = [sys.executable, *own, "train", "improved", "--all", "--run", run]
         line += ["--data", str(folder), "--precision", "float32", "--epochs", str(epochs)]
-        launching.run([*line, "--batch-size", str(batch_size)], n, how)
+        line += ["--batch-size", str(batch_size)]
+        launching.run(line, n, stdout=subprocess.DEVNULL)
         log = max(Path(run).glob("epoch-*")) / "log.json"
         return json.loads(log.read_text("utf-8"))["seconds"][-1]
 

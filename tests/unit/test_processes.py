@@ -17,7 +17,7 @@ import yaml
 
 from benchmarks import several_machines
 from catdog import CatDogError
-from catdog.core import distribution, launching, paths
+from catdog.core import distribution, launching, paths, resources
 from catdog.data import augmentation, batching, loading, manifests
 
 ON_JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
@@ -142,8 +142,18 @@ def test_run_ends_all_with_the_first_that_fails(tmp_path):
         launching.run([sys.executable, "-c", f"{fails}; time.sleep(50)"], 2)
     assert time.monotonic() - started < 40
     own = f"import os; open(os.environ['{launching.ID}'], 'x')"
-    launching.run([sys.executable, "-c", own], 2, lambda i: {"cwd": tmp_path})
+    launching.run([sys.executable, "-c", own], 2, cwd=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_without_gpus_each_process_has_a_core_of_its_own(tmp_path):
+    says = "import os, sys; open(sys.argv[1], 'a').write(f'{os.sched_getaffinity(0)} ')"
+    (tmp_path / "catdog.py").write_text(says)
+    cores = resources.allowed_cores()
+    line = [sys.executable, "-c", several_machines.ON_OWN_CORE, ",".join(map(str, cores)), "seen"]
+    launching.run(line, len(cores), cwd=tmp_path)
+    assert sorted((tmp_path / "seen").read_text().split()) == sorted(f"{{{c}}}" for c in cores)
 
 
 def test_scaling_is_the_rate_beside_that_of_one(monkeypatch, photos_on_disk):

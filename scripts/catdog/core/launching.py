@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import keras
 
@@ -218,13 +217,13 @@ def start(wanted: int | None) -> None:
     sys.exit(0)
 
 
-def run(line: list[str], several: int, how: Callable[[int], dict] = lambda _: {}) -> None:
+def run(line: list[str], several: int, **how) -> None:
     """Run a command as so many processes on this machine, until all have ended.
 
     Each sees a GPU of its own, if there are GPUs.
 
     Args:
-        how: returns further arguments of `subprocess.Popen` for a process, from its number.
+        how: further arguments of `subprocess.Popen`.
 
     Raises:
         CatDogError: one of them ended too early: then the others are ended, too.
@@ -238,7 +237,7 @@ def run(line: list[str], several: int, how: Callable[[int], dict] = lambda _: {}
         for i in range(several):
             environment = {ADDRESS: address, NUMBER: str(several), ID: str(i)}
             environment["CUDA_VISIBLE_DEVICES"] = gpus[i] if i < len(gpus) else ""
-            running.append(subprocess.Popen(line, env=os.environ | environment, **how(i)))
+            running.append(subprocess.Popen(line, env=os.environ | environment, **how))
         signal.signal(signal.SIGINT, before)
         while (codes := [one.poll() for one in running]).count(0) < several:
             for i, code in sorted(enumerate(codes), key=lambda pair: pair[1] or 0):
