@@ -48,7 +48,8 @@ def test_a_file_that_differs_is_not_kept(small_model, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_jax_says_what_to_do(small_model, tmp_path):
+def test_on_jax_too(small_model, tmp_path):
+    """The command compares both, and fails where they differ."""
     command = [sys.executable, "-m", "catdog", "export", str(tmp_path / "x.onnx")]
     done = subprocess.run(
         [*command, "--model", str(small_model)],
@@ -56,7 +57,15 @@ def test_jax_says_what_to_do(small_model, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1 and "KERAS_BACKEND=tensorflow" in done.stderr
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["x.onnx"]
+
+
+def test_what_the_writing_process_says_is_passed_on(small_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(CatDogError, match="with the TensorFlow backend, ended with: exit code 1"):
+        export.export(keras.models.load_model(small_model), tmp_path / "x.onnx")
     assert list(tmp_path.iterdir()) == []
 
 

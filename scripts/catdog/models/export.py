@@ -74,8 +74,8 @@ def export(
         the largest difference between both probabilities on a batch of random pictures.
 
     Raises:
-        CatDogError: `out` exists already or cannot be written, the backend cannot export, or the
-            two differ by more than 1e-4, with `half` by more than 1e-2; then no file is left.
+        CatDogError: `out` exists already or cannot be written, TensorFlow is missing, or the two
+            differ by more than 1e-4, with `half` by more than 1e-2; then no file is left.
     """
     out = Path(out)
     files.must_be_new(out)
@@ -125,12 +125,6 @@ def _metadata(size: int, of: str | Path | None) -> dict[str, str]:
 def _write(model: keras.Model, path: Path, half: bool, metadata: dict[str, str]) -> None:
     import onnx
 
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise CatDogError(
-            f"ONNX files are written with the TensorFlow backend, and this is {backend}: run it "
-            "again with KERAS_BACKEND=tensorflow. The model file is the same for both."
-        )
     onnxfile.write(model, path)
     proto = onnx.load(path)
     graph = proto.graph

@@ -7,11 +7,15 @@ import gc
 import io
 import logging
 import os
+import subprocess
+import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catdog.core import resources
+from catdog import CatDogError
+from catdog.core import resources, starting
 
 if TYPE_CHECKING:  # who only runs a file needs no Keras
     import keras
@@ -41,16 +45,39 @@ def quiet():
 def write(model: keras.Model, path: str | Path) -> None:
     """Write a model of one input as ONNX: `photo`, float32 (n, size, size, 3) with any n.
 
-    The TensorFlow backend does it, through tf2onnx.
+    The TensorFlow backend does it, through tf2onnx; of a model of another, in a process of its own.
     """
     import keras
 
+    if keras.backend.backend() != "tensorflow":
+        return _write_elsewhere(model, Path(path))
     size = model.inputs[0].shape[1]
     signature = [keras.InputSpec(shape=(None, size, size, 3), dtype="float32", name="photo")]
     with quiet():
         model(keras.Input((size, size, 3)))  # Keras exports what was called before, only
         model.export(str(path), format="onnx", verbose=False, input_signature=signature)
     gc.collect()  # the exporter leaves copies of its graphs behind that refer to each other
+
+
+def _write_elsewhere(model: keras.Model, path: Path) -> None:
+    code = (
+        "import sys, keras; from catdog.models import onnxfile, saving; "  # saving knows all layers
+        "onnxfile.write(keras.models.load_model(sys.argv[1], compile=False), sys.argv[2])"
+    )
+    starting.tensorflow()  # which Keras imports to save a model, and less quietly
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(file := Path(folder) / "model.keras")
+        done = subprocess.run(
+            [sys.executable, "-c", code, file, path.resolve()],
+            env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        raise CatDogError(
+            "the process that writes ONNX files, with the TensorFlow backend, ended with: "
+            + (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        )
 
 
 def session(path: str | Path):
