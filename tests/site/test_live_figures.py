@@ -297,6 +297,9 @@ def test_connections_of_three_kinds(browser, figure):
     for kind, many in (("dense", 48), ("local", 18), ("shared", 3)):
         click(browser, kind)
         assert f"{many} weights" in find(browser, "[data-kind][aria-pressed=true]")[0].text
+        (sees,) = find(browser, ".live-choice select")  # a window, which dense has none of
+        assert sees.is_enabled() == ("windows" in find(browser, ".live-note")[0].text)
+        assert sees.is_enabled() == (kind != "dense")
         matrix = np.array(table(browser, "matrix"), object)
         there = {at: weight for at, weight in np.ndenumerate(matrix) if weight is not None}
         assert len(set(there.values()) if kind == "shared" else there) == many

@@ -194,6 +194,15 @@ def test_on_paper_lines_are_whole_and_nothing_lies_over_the_text(browser, addres
         assert browser.execute_script(over)
 
 
+def test_the_list_of_pages_shows_where_this_one_stands(browser, address):
+    browser.set_window_size(1280, 800)
+    for page in ("notebooks/01_cats_and_dogs.html", "notebooks/19_more_than_one_machine.html"):
+        browser.get(f"{address}/{page}")
+        here = "document.querySelector('.sidebar-scroll .current-page').getBoundingClientRect()"
+        seen = f"const {{ top, bottom }} = {here}; return top > 0 && bottom < innerHeight"
+        assert wait(browser, seen)
+
+
 @pytest.mark.parametrize("way", ["pointer", "keyboard"])
 def test_figure_is_enlarged_and_esc_gives_the_focus_back(browser, address, way):
     browser.get(f"{address}/{CHAPTER}")

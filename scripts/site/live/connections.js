@@ -44,7 +44,7 @@ class Figure {
     const move = () => this.set({ pixels: [this.pixels.at(-1), ...this.pixels.slice(0, -1)] });
     make(below, "button", { type: "button", click: move }, say("connections.move"));
     const sizes = Object.keys(KERNELS).map((n) => [n, n]);
-    choice(below, say("connections.sees"), sizes, k, (n) => this.set({ k: Number(n) }));
+    this.sees = choice(below, say("connections.sees"), sizes, k, (n) => this.set({ k: Number(n) }));
     this.photo = make(own, "p", { class: "live-note" });
     this.set({});
   }
@@ -59,9 +59,10 @@ class Figure {
       button.setAttribute("aria-pressed", button.dataset.kind === this.kind);
       button.lastChild.textContent = this.say("connections.count", { n: many[button.dataset.kind] });
     }
+    this.sees.disabled = this.kind === "dense";
     const [places, window] = [256 * 256, this.k * this.k * 3];
     const photo = { dense: places * places * 3, local: places * window, shared: window };
-    this.photo.textContent = this.say("connections.photo", { k: this.k, n: photo[this.kind].toLocaleString("en") });
+    this.photo.textContent = this.say(`connections.photo${this.kind === "dense" ? "-dense" : ""}`, { k: this.k, n: photo[this.kind].toLocaleString("en") });
     this.matrix.write(this.weights.map((row) => row.map((weight) => weight ?? "")), 1);
     this.#draw();
     this.choose(this.neuron, this.pixel);
