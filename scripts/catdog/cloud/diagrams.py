@@ -33,7 +33,7 @@ def _box(axis, x, y, wide, tall, text="", colour=INK, fill="white", size=10, top
         ha="center",
         va="top" if top else "center",
         fontsize=size,
-        color=colour,
+        color=INK,  # whatever its frame: letters on a tint of their own colour are too faint
         **how,
     )
 
@@ -43,9 +43,7 @@ def _arrow(axis, a, b, text="", colour=INK, style="->", width=1.5, above=True, s
     axis.annotate("", b, a, arrowprops=how)
     x, y = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
     va = "bottom" if above else "top"
-    axis.text(
-        x, y + (0.8 if above else -0.8), text, ha="center", va=va, fontsize=size, color=colour
-    )
+    axis.text(x, y + (0.8 if above else -0.8), text, ha="center", va=va, fontsize=size, color=INK)
 
 
 def cores():
@@ -126,7 +124,7 @@ def states(name: str = instances.DEFAULT, disk: int = 100, idle: int = 30, hours
         (80, "deleted", "nothing\n= $0\nyour files are gone", GOOD, "#e0f3ed"),
     ):
         _box(axis, x, 9, 23, 16, "", colour, fill)
-        axis.text(x + 11.5, 23.5, title, ha="center", va="top", color=colour, weight="bold")
+        axis.text(x + 11.5, 23.5, title, ha="center", va="top", color=INK, weight="bold")
         axis.text(x + 11.5, 19.8, lines, ha="center", va="top", fontsize=10, color=INK)
     _arrow(axis, (25, 20), (41, 20), "catdog aws stop")
     _arrow(axis, (41, 13), (25, 13), "catdog aws start", above=False)
