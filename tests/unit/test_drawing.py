@@ -11,17 +11,26 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from catdog.data import manifests, synthetic
+from catdog.data import loading, manifests, synthetic
+from catdog.training import config
 
 
 @pytest.fixture(scope="module")
 def blobs():
-    pairs = [(label, i) for i in range(600) for label in manifests.LABELS]
-    return pairs, list(synthetic.jpegs(pairs))
+    """1,200 of the sample's photos: (label, number) and the files, cat and dog in turn."""
+    folder = config.scale("sample").folder
+    photos = sorted(manifests.read(folder), key=lambda photo: (_number(photo), photo.label))[:1200]
+    files = loading.paths_of(folder, photos)
+    return [(p.label, _number(p)) for p in photos], [file.read_bytes() for file in files]
+
+
+def _number(photo):
+    return int(photo.file.split(".")[1])
 
 
 def test_same_seed_same_bytes(blobs):
     pairs, made = blobs
+    assert pairs[:3] == [("cat", 0), ("dog", 0), ("cat", 1)]
     assert synthetic.jpeg("dog", 3) == made[pairs.index(("dog", 3))]
     assert synthetic.jpeg("dog", 3, seed=2) != synthetic.jpeg("dog", 3)
     assert len({hashlib.sha256(blob).digest() for blob in made}) == len(made)
@@ -34,18 +43,24 @@ def test_sizes_and_shapes_vary_as_in_photos(blobs):
     assert (ratio < 0.9).mean() > 0.1 and (ratio > 1.1).mean() > 0.4
 
 
+def _statistics(blob):
+    p = np.array(Image.open(io.BytesIO(blob)))
+    return {
+        "thumbnail": cv2.resize(p, (16, 16), interpolation=cv2.INTER_AREA),
+        "grey": cv2.resize(p, (24, 24), interpolation=cv2.INTER_AREA).mean(2),
+        "histogram": cv2.calcHist([p], [0, 1, 2], None, [5] * 3, [0, 256] * 3) / p.size,
+        "file": np.array([*p.shape, len(blob)]),
+    }
+
+
+@pytest.fixture(scope="module")
+def statistics(blobs):
+    return [_statistics(blob) for blob in blobs[1]]
+
+
 @pytest.mark.parametrize("what", ["thumbnail", "grey", "histogram", "file"])
-def test_no_simple_statistic_tells_the_class(blobs, what):
-    pairs, made = blobs
-    pictures = [np.array(Image.open(io.BytesIO(blob))) for blob in made]
-    if what == "thumbnail":
-        x = [cv2.resize(p, (16, 16), interpolation=cv2.INTER_AREA) for p in pictures]
-    elif what == "grey":
-        x = [cv2.resize(p, (24, 24), interpolation=cv2.INTER_AREA).mean(2) for p in pictures]
-    elif what == "histogram":
-        x = [cv2.calcHist([p], [0, 1, 2], None, [5] * 3, [0, 256] * 3) / p.size for p in pictures]
-    else:
-        x = [(*p.shape, len(blob)) for p, blob in zip(pictures, made, strict=True)]
+def test_no_simple_statistic_tells_the_class(blobs, statistics, what):
+    pairs, x = blobs[0], [one[what] for one in statistics]
     x = np.array(x, float).reshape(len(x), -1)
     y = np.array([label == "dog" for label, _ in pairs])
     half = len(x) * 3 // 4

@@ -122,6 +122,20 @@ def test_a_run_broken_off_ends_with_the_same_weights(photos, tmp_path, break_off
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.parametrize("recipe", [TINY, FULL_OPTIONS], ids=["article", "improved"])
+def test_a_training_step_is_traced_once(photos, tmp_path, monkeypatch, recipe):
+    """Not once more to make the optimizer's variables, which takes seconds of a large network."""
+    step, traced = keras.Model.train_step, []
+
+    def counted(self, data):
+        traced.append(data)
+        return step(self, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    loop.train(build, recipe, *photos, tmp_path / "a", progress=False)
+    assert len(traced) == 1
+
+
 @pytest.mark.parametrize("name", ["model.keras", "kept.npz", "log.json"])
 def test_a_broken_epoch_is_trained_again_from_the_one_before(photos, tmp_path, name, capsys):
     run = tmp_path / "a"

@@ -26,7 +26,9 @@ def compile_model(
     optimizer: keras.optimizers.Optimizer | None = None,
     weighted: bool = False,
 ) -> None:
-    """Give the model the recipe's optimizer, loss and metric.
+    """Give the model the recipe's optimizer, loss and metric, with all their variables.
+
+    What `fit` finds without them it traces twice: once to make them, once to train with them.
 
     Args:
         optimizer: one that has begun already, to go on with.
@@ -34,8 +36,11 @@ def compile_model(
     """
     optimizer = optimizer or _optimizer(recipe, steps_per_epoch)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    if not optimizer.built:
+        optimizer.build(model.trainable_variables)
     if not weighted:
-        model.compile(optimizer, loss, metrics=["accuracy"])
+        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+        model.compile(optimizer, loss, metrics=[accuracy])
         return
     smoothing = {"label_smoothing": recipe.label_smoothing}
     over_photos = [
