@@ -15,7 +15,7 @@ from benchmarks import throughput
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.data import loading, organizing
-from catdog.models import backbones, features
+from catdog.models import backbones, features, onnxfile
 
 HOW = dict(backbone="efficientnet-lite0", size=64, weights=None, shard=8, progress=False)
 
@@ -42,6 +42,29 @@ def test_nothing_is_computed_twice(folder, tmp_path, monkeypatch):
     features.extract(folder, "train", root=tmp_path / "f", **HOW)
     monkeypatch.setattr(backbones, "build", None)
     features.extract(folder, "train", root=tmp_path / "f", **HOW)
+
+
+def test_a_network_is_written_once_for_all_splits_and_not_taken_for_another(
+    folder, tmp_path, monkeypatch
+):
+    if features.compute_precision(HOW["backbone"]) != "onnx":
+        pytest.skip("onnxruntime computes nothing here")
+    write, written = onnxfile.write, []
+    monkeypatch.setattr(features, "_open", {})
+    monkeypatch.setattr(onnxfile, "write", lambda *given: written.append(write(*given)))
+
+    def extract(split, root="f", **changed):
+        features.extract(folder, split, root=tmp_path / root, **{**HOW, **changed})
+
+    extract("train")
+    extract("validation")
+    extract("validation", flip=True)
+    assert len(written) == 1
+    extract("validation", preprocess=False)
+    assert len(written) == 2
+    monkeypatch.setattr(keras.utils, "set_random_seed", lambda _: None)
+    extract("validation", "g", preprocess=False)  # of other weights
+    assert len(written) == 3
 
 
 def test_machines_that_compute_a_part_each_compute_what_one_does(folder, tmp_path, monkeypatch):

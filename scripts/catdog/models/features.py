@@ -7,12 +7,14 @@ complete, so that whatever stops a run costs no more than one shard; the next ru
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -217,10 +219,7 @@ def runner(
     how = compute_precision(backbone, precision)
     model_of = partial(_model, backbone, size, pool, weights, preprocess, layer)
     if how == "onnx":
-        model = model_of()
-        with tempfile.TemporaryDirectory() as folder:
-            onnxfile.write(model, Path(folder) / "backbone.onnx")
-            session = onnxfile.session(Path(folder) / "backbone.onnx")
+        session = _session(model_of(), (backbone, size, pool, preprocess, layer))
         name = session.get_inputs()[0].name
 
         def compute(photos):  # a few at a time: what they take stays in the processor's cache
@@ -247,6 +246,27 @@ def runner(
         return found
 
     return run
+
+
+_open: dict[str, Any] = {}  # the session of `_session`, by what its network is
+
+
+def _session(model: keras.Model, about: tuple) -> Any:
+    """Open a network with onnxruntime.
+
+    To write it takes seconds, and it is needed again for the other split and for mirror images: so
+    the last one stays open.
+    """
+    digest = hashlib.sha256(repr(about).encode())
+    for weight in model.get_weights():
+        digest.update(repr(weight.shape).encode() + weight.tobytes())
+    key = digest.hexdigest()
+    if key not in _open:
+        _open.clear()
+        with tempfile.TemporaryDirectory() as folder:
+            onnxfile.write(model, Path(folder) / "backbone.onnx")
+            _open[key] = onnxfile.session(Path(folder) / "backbone.onnx")
+    return _open[key]
 
 
 def _model(backbone, size, pool, weights, preprocess, layer=None) -> keras.Model:
