@@ -401,6 +401,11 @@ def test_the_chapters_are_sought_in_the_projects_folder(tmp_path, monkeypatch):
         execute.chapters(["01"])
 
 
+def test_a_chapter_is_named_by_its_number_or_the_beginning_of_its_name():
+    found = execute.chapters(["2", "1", "14", "09_a_cnn", "notebooks/05_building_blocks.ipynb"])
+    assert [path.stem[:2] for path in found] == ["02", "01", "14", "09", "05"]
+
+
 # ---- names and letters
 
 

@@ -55,7 +55,10 @@ class Outcome:
 
 
 def chapters(names: list[str] | None = None, folder: Path | None = None) -> list[Path]:
-    """Return the notebooks, in reading order: all, or those whose names begin as given."""
+    """Return the notebooks, in reading order: all, or those whose names begin as given.
+
+    A number alone is the chapter's: "2" means 02, and "1" not 10 to 19.
+    """
     folder = folder or paths.NOTEBOOKS
     every = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not every:
@@ -68,6 +71,7 @@ def chapters(names: list[str] | None = None, folder: Path | None = None) -> list
     chosen = []
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
+        stem = stem.zfill(2) if stem.isdigit() else stem
         found = [path for path in every if path.stem.startswith(stem)]
         if not found:
             known = ", ".join(path.stem for path in every)
