@@ -12,7 +12,7 @@ import pytest
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.core import paths
-from catdog.models import export
+from catdog.models import export, onnxfile
 
 
 def test_equal_for_any_batch_named_and_quiet(small_model, tmp_path, capfd):
@@ -61,10 +61,16 @@ def test_on_jax_too(small_model, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.onnx"]
 
 
-def test_what_the_writing_process_says_is_passed_on(small_model, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "stderr, said", [("x\nno room\n", "code 3: no room"), ("", "code 3: it said nothing")]
+)
+def test_what_the_writing_process_says_is_passed_on(
+    small_model, tmp_path, monkeypatch, stderr, said
+):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(CatDogError, match="with the TensorFlow backend, ended with: exit code 1"):
+    ended = subprocess.CompletedProcess([], 3, "", stderr)
+    monkeypatch.setattr(onnxfile.subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(CatDogError, match=f"with the TensorFlow backend, ended with {said}"):
         export.export(keras.models.load_model(small_model), tmp_path / "x.onnx")
     assert list(tmp_path.iterdir()) == []
 

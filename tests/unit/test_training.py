@@ -122,7 +122,9 @@ def test_a_run_broken_off_ends_with_the_same_weights(photos, tmp_path, break_off
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.parametrize("recipe", [TINY, FULL_OPTIONS], ids=["article", "improved"])
+@pytest.mark.parametrize(
+    "recipe", [TINY, FULL_OPTIONS, replace(FULL_OPTIONS, precision="mixed_float16")]
+)
 def test_a_training_step_is_traced_once(photos, tmp_path, monkeypatch, recipe):
     """Not once more to make the optimizer's variables, which takes seconds of a large network."""
     step, traced = keras.Model.train_step, []

@@ -219,7 +219,8 @@ def runner(
     how = compute_precision(backbone, precision)
     model_of = partial(_model, backbone, size, pool, weights, preprocess, layer)
     if how == "onnx":
-        session = _session(model_of(), (backbone, size, pool, preprocess, layer))
+        about = (backbone, size, pool, preprocess, layer)
+        session = _session(model_of(), about)
         name = session.get_inputs()[0].name
 
         def compute(photos):  # a few at a time: what they take stays in the processor's cache
@@ -261,12 +262,14 @@ def _session(model: keras.Model, about: tuple) -> Any:
     for weight in model.get_weights():
         digest.update(repr(weight.shape).encode() + weight.tobytes())
     key = digest.hexdigest()
-    if key not in _open:
-        _open.clear()
+    found = _open.get(key)
+    if found is None:
         with tempfile.TemporaryDirectory() as folder:
             onnxfile.write(model, Path(folder) / "backbone.onnx")
-            _open[key] = onnxfile.session(Path(folder) / "backbone.onnx")
-    return _open[key]
+            found = onnxfile.session(Path(folder) / "backbone.onnx")
+        _open.clear()
+        _open[key] = found
+    return found
 
 
 def _model(backbone, size, pool, weights, preprocess, layer=None) -> keras.Model:

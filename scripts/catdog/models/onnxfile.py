@@ -59,24 +59,31 @@ def write(model: keras.Model, path: str | Path) -> None:
     gc.collect()  # the exporter leaves copies of its graphs behind that refer to each other
 
 
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}  # another backend may have taken all of its memory
+
+
 def _write_elsewhere(model: keras.Model, path: Path) -> None:
     code = (
         "import sys, keras; from catdog.models import onnxfile, saving; "  # saving knows all layers
         "onnxfile.write(keras.models.load_model(sys.argv[1], compile=False), sys.argv[2])"
     )
-    starting.tensorflow()  # which Keras imports to save a model, and less quietly
+    try:
+        starting.tensorflow()  # which Keras imports to save a model, and less quietly
+    except ImportError as error:
+        raise CatDogError(f"ONNX files are written by TensorFlow ({error}): install it.") from error
     with tempfile.TemporaryDirectory() as folder:
         model.save(file := Path(folder) / "model.keras")
         done = subprocess.run(
             [sys.executable, "-c", code, file, path.resolve()],
-            env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", **NO_GPU},
             capture_output=True,
             text=True,
         )
     if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise CatDogError(
-            "the process that writes ONNX files, with the TensorFlow backend, ended with: "
-            + (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            "the process that writes ONNX files, with the TensorFlow backend, ended with code "
+            f"{done.returncode}: {last}"
         )
 
 

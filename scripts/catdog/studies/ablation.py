@@ -26,7 +26,7 @@ from catdog.studies.components import (
     changes,
     probability,
 )
-from catdog.training import recipes
+from catdog.training import optimizers, recipes
 
 
 def _experiments() -> dict[str, Experiment]:
@@ -126,9 +126,8 @@ def fit(
         keras.utils.set_random_seed(seed)
         model = build(setup)
         decay = {"weight_decay": setup.weight_decay} if setup.weight_decay else {}
-        optimizer = OPTIMIZERS[setup.optimizer](learning_rate=rate, **decay)
-        optimizer.build(model.trainable_variables)  # see `optimizers.compile_model`
-        model.compile(optimizer, LOSSES[setup.loss])
+        model.compile(OPTIMIZERS[setup.optimizer](learning_rate=rate, **decay), LOSSES[setup.loss])
+        optimizers.make_variables(model)
         images, labels = (a if setup.train_fraction >= 1 else a[chosen] for a in train_set)
         batches = batching.training_batches(
             images, labels, length.batch_size, setup.augmentation, seed, also=changes(setup)

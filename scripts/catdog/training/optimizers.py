@@ -36,11 +36,10 @@ def compile_model(
     """
     optimizer = optimizer or _optimizer(recipe, steps_per_epoch)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    if not optimizer.built:
-        optimizer.build(model.trainable_variables)
     if not weighted:
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
         model.compile(optimizer, loss, metrics=[accuracy])
+        make_variables(model)
         return
     smoothing = {"label_smoothing": recipe.label_smoothing}
     over_photos = [
@@ -48,6 +47,13 @@ def compile_model(
         distribution.MaskedMean(keras.metrics.categorical_crossentropy, name=LOSS, **smoothing),
     ]
     model.compile(optimizer, loss, weighted_metrics=over_photos)
+    make_variables(model)
+
+
+def make_variables(model: keras.Model) -> None:
+    """Build a compiled model's optimizer; with float16, also what Keras wraps it in."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
 
 def _optimizer(recipe: recipes.Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:

@@ -82,11 +82,12 @@ addEventListener("afterprint", () => {
 });
 
 // The list of all pages is longer than a window: show where in it this page stands.
-addEventListener("load", () => {
-  const list = document.querySelector(".sidebar-scroll");
-  const here = list?.querySelector(".current-page")?.getBoundingClientRect();
-  if (here && here.bottom > list.getBoundingClientRect().bottom) list.scrollTop += here.top - list.clientHeight / 2;
-});
+{
+  const pages = document.querySelector(".sidebar-scroll");
+  const entry = pages?.querySelector(".current-page")?.getBoundingClientRect();
+  if (entry?.bottom > pages?.getBoundingClientRect().bottom)
+    pages.scrollTo({ top: entry.top - pages.clientHeight / 2, behavior: "instant" });
+}
 
 // The arrow keys that move what is wider than its place do not turn the page, too.
 const MOVED = "pre, .table-wrapper, .text_html, .formula, dialog.enlarged *";
