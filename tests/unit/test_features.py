@@ -60,11 +60,13 @@ def test_a_network_is_written_once_for_all_splits_and_not_taken_for_another(
     extract("validation")
     extract("validation", flip=True)
     assert len(written) == 1
-    extract("validation", preprocess=False)
+    extract("validation", "one", preprocess=1.0)  # a factor, and not the backbone's own
     assert len(written) == 2
+    extract("validation", preprocess=False)
+    assert len(written) == 3
     monkeypatch.setattr(keras.utils, "set_random_seed", lambda _: None)
     extract("validation", "g", preprocess=False)  # of other weights
-    assert len(written) == 3
+    assert len(written) == 4
 
 
 def test_machines_that_compute_a_part_each_compute_what_one_does(folder, tmp_path, monkeypatch):

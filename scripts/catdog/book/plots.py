@@ -252,12 +252,12 @@ def accuracy_against_cost(records: dict):
         )
     axis.legend(loc="lower right")
     axis.set(xscale="log", xlabel="milliseconds for a photo's features (logarithmic)")
+    axis.set_ylabel("accuracy")
     axis.margins(x=0.15)
     low, high = axis.get_xlim()
     ticks = [n * ten for ten in (0.1, 1, 10, 100, 1000) for n in (1, 1.5, 2, 3, 4, 6, 8)]
     axis.set_xticks([tick for tick in ticks if low < tick < high])
     axis.minorticks_off()
-    axis.set(ylabel="accuracy", xlim=(low, high))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.1%}")
     return figure

@@ -7,7 +7,6 @@ complete, so that whatever stops a run costs no more than one shard; the next ru
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable
@@ -219,8 +218,7 @@ def runner(
     how = compute_precision(backbone, precision)
     model_of = partial(_model, backbone, size, pool, weights, preprocess, layer)
     if how == "onnx":
-        about = (backbone, size, pool, preprocess, layer)
-        session = _session(model_of(), about)
+        session = _session(model_of(), (backbone, size, pool, preprocess, layer))
         name = session.get_inputs()[0].name
 
         def compute(photos):  # a few at a time: what they take stays in the processor's cache
@@ -258,10 +256,7 @@ def _session(model: keras.Model, about: tuple) -> Any:
     To write it takes seconds, and it is needed again for the other split and for mirror images: so
     the last one stays open.
     """
-    digest = hashlib.sha256(repr(about).encode())
-    for weight in model.get_weights():
-        digest.update(repr(weight.shape).encode() + weight.tobytes())
-    key = digest.hexdigest()
+    key = f"{about} {backbones.hash_of(model.get_weights())}"  # as text True is not 1.0
     found = _open.get(key)
     if found is None:
         with tempfile.TemporaryDirectory() as folder:

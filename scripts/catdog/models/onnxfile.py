@@ -59,9 +59,6 @@ def write(model: keras.Model, path: str | Path) -> None:
     gc.collect()  # the exporter leaves copies of its graphs behind that refer to each other
 
 
-NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}  # another backend may have taken all of its memory
-
-
 def _write_elsewhere(model: keras.Model, path: Path) -> None:
     code = (
         "import sys, keras; from catdog.models import onnxfile, saving; "  # saving knows all layers
@@ -71,11 +68,13 @@ def _write_elsewhere(model: keras.Model, path: Path) -> None:
         starting.tensorflow()  # which Keras imports to save a model, and less quietly
     except ImportError as error:
         raise CatDogError(f"ONNX files are written by TensorFlow ({error}): install it.") from error
+    environment = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["CUDA_VISIBLE_DEVICES"] = "-1"  # the other backend may have all of its memory
     with tempfile.TemporaryDirectory() as folder:
         model.save(file := Path(folder) / "model.keras")
         done = subprocess.run(
             [sys.executable, "-c", code, file, path.resolve()],
-            env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", **NO_GPU},
+            env=os.environ | environment,
             capture_output=True,
             text=True,
         )

@@ -36,17 +36,16 @@ def compile_model(
     """
     optimizer = optimizer or _optimizer(recipe, steps_per_epoch)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    if not weighted:
+    if weighted:
+        smoothing = {"label_smoothing": recipe.label_smoothing}
+        over_photos = [
+            distribution.MaskedMean(keras.metrics.categorical_accuracy, name="accuracy"),
+            distribution.MaskedMean(keras.metrics.categorical_crossentropy, name=LOSS, **smoothing),
+        ]
+        model.compile(optimizer, loss, weighted_metrics=over_photos)
+    else:
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
         model.compile(optimizer, loss, metrics=[accuracy])
-        make_variables(model)
-        return
-    smoothing = {"label_smoothing": recipe.label_smoothing}
-    over_photos = [
-        distribution.MaskedMean(keras.metrics.categorical_accuracy, name="accuracy"),
-        distribution.MaskedMean(keras.metrics.categorical_crossentropy, name=LOSS, **smoothing),
-    ]
-    model.compile(optimizer, loss, weighted_metrics=over_photos)
     make_variables(model)
 
 
