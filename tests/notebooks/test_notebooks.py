@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from types import SimpleNamespace
 
@@ -102,21 +103,30 @@ def test_page_lists_the_chapters_that_correct_the_article():
 
 @pytest.fixture(scope="session")
 def executed(request, tmp_path_factory):
-    """The chapters that are asked for, each executed from a fresh kernel, several at once."""
+    """The chapters that are asked for, each executed from a fresh kernel, several at once.
+
+    One that `make run` executed before is not executed again where nothing has changed since: not
+    its code, the package, the photos, weights, libraries, their settings, or the processor.
+    """
     asked = [
         item.callspec.params["path"].stem
         for item in request.session.items
         if "executed" in getattr(item, "fixturenames", ())
     ]
     runs = tmp_path_factory.mktemp("elsewhere") / "runs"
+    folder = runs / "notebooks" / "sample"
+    folder.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         if VGG16:
             patch.setenv(backbones.WEIGHTS, str(VGG16))
+        for path in execute.outdated(asked, "sample")[1]:
+            for name in (path.name, f"{path.stem}.json"):
+                shutil.copy(paths.RUNS / "notebooks" / "sample" / name, folder)
         patch.setenv("CATDOG_RUNS", str(runs))
         patch.setattr(paths, "RUNS", runs)
         config.scale("sample")
-        outcomes = execute.run(asked, force=True, jobs=execute.sensible_jobs())
-    return runs / "notebooks" / "sample", {outcome.chapter: outcome for outcome in outcomes}
+        outcomes = execute.run(asked, jobs=execute.sensible_jobs())
+    return folder, {outcome.chapter: outcome for outcome in outcomes}
 
 
 @pytest.mark.timeout(3600)  # the first one executes all of them
@@ -197,6 +207,27 @@ def test_a_changed_chapter_runs_again_and_an_unknown_one_is_refused(small_chapte
     assert [(o.cached, o.result) for o in execute.run(["01"])] == [(False, "another")]
     with pytest.raises(CatDogError, match="The chapters: 01_good, 02_bad"):
         execute.run(["07"])
+
+
+def test_a_chapter_runs_again_on_another_machine_or_with_other_libraries(
+    small_chapters, monkeypatch
+):
+    def cached():
+        return execute.run(["01"])[0].cached
+
+    assert [cached(), cached()] == [False, True]
+    with monkeypatch.context() as patch:
+        patch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+        assert [cached(), cached()] == [False, True]
+    assert not cached()
+    for module, name, value in (
+        (execute.resources, "instruction_sets", lambda: ["asimd"]),
+        (execute, "_installed", lambda: [("keras", "4.0")]),
+        (backbones, "available", lambda name: name == "vgg16" or name.endswith("lite0")),
+    ):
+        monkeypatch.setattr(module, name, value)
+        assert [cached(), cached()] == [False, True], name
+    assert cached()
 
 
 def test_a_damaged_chapter_is_named_and_the_others_run(small_chapters):

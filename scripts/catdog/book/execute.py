@@ -18,6 +18,8 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -34,6 +36,8 @@ from catdog.core import files, paths, resources
 
 KEEP = {"tags"}  # cell metadata that stays in a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
+# How names of environment variables begin that change how, or from what, a network computes.
+SETTINGS = ("KERAS_BACKEND", "CATDOG_WEIGHTS", "TF_ENABLE", "TF_NUM", "XLA", "ONEDNN", "OPENBLAS")
 MEMORY, MOST = 4 * 2**30, 4  # bytes that a chapter may take; chapters at once, by default
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -95,9 +99,24 @@ def _code(path: Path) -> str:
     return digest.hexdigest()
 
 
+@cache
+def _installed() -> list[tuple[str, str]]:
+    return sorted((found.name, found.version) for found in metadata.distributions())
+
+
 def _key(code: str, scale: str) -> str:
-    """A hash of all that a chapter's outputs depend on: `_code`, and the photos that there are."""
-    digest = hashlib.sha256(f"{scale} {os.environ.get('KERAS_BACKEND')} {code}".encode())
+    """A hash of all that a chapter's outputs depend on.
+
+    That is `_code`, the photos that there are, the weights, the installed packages, the processor,
+    and what the environment tells the libraries.
+    """
+    from catdog.models import backbones  # brings Keras
+
+    told = {name: value for name, value in os.environ.items() if name.startswith(SETTINGS)}
+    weights = [name for name in backbones.BACKBONES if backbones.available(name)]
+    machine = [resources.cores(), resources.instruction_sets()]
+    known = [scale, code, sorted(told.items()), weights, machine, _installed()]
+    digest = hashlib.sha256(json.dumps(known).encode())
     for set_ in sorted(paths.DATA.glob("*/dataset.json")):
         digest.update(set_.read_bytes())
     return digest.hexdigest()
