@@ -4,6 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
+import keras
 import nbformat
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ ANSWERS = {
 
 def value(source):
     """What an answer is: of statements their `answer`, of an expression its value."""
-    scope = {"np": np, "statistics": statistics, "check": exercises.check}
+    scope = {"keras": keras, "np": np, "statistics": statistics, "check": exercises.check}
     try:
         code = compile(source, "answer", "eval")
     except SyntaxError:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,9 +19,9 @@ from pictures import jpeg
 
 from catdog import CatDogError, __version__
 from catdog.book import execute, forecast
-from catdog.cli import use
+from catdog.cli import options, use
 from catdog.cli.main import catdog, main
-from catdog.core import choices, paths
+from catdog.core import choices, paths, recording
 from catdog.inference import answers, submission
 from catdog.inference.classifier import Classifier
 from catdog.inference.table import Table
@@ -97,6 +98,15 @@ def test_help_names_the_exit_codes_and_completion(capsys):
     assert all(f" {code} " in said for code in (0, 1, 2, 130)) and "_CATDOG_COMPLETE" in said
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"catdog {__version__}\n"
+
+
+def test_help_names_the_environment_variables_that_the_code_reads(capsys):
+    sources = pathlib.Path(inspect.getfile(execute)).parents[1].rglob("*.py")
+    text = "".join(source.read_text("utf-8") for source in sources)
+    read = set(re.findall(r'"(CATDOG_[A-Z]+)"', text))
+    assert main(["--help"]) == 0
+    listed = set(re.findall(r"\bCATDOG_[A-Z]+", capsys.readouterr().out))
+    assert listed == read - {"CATDOG_SECRET"} and len(listed) == 4  # one process to another
 
 
 def test_completion_knows_the_commands():
@@ -373,6 +383,25 @@ def test_a_place_that_cannot_be_written_is_known_before_the_work(
         f"catdog: {out} could not be written (Permission denied): choose a folder that you may "
         "write to, then run again.\n"
     )
+
+
+@pytest.mark.parametrize(
+    "words", [("evaluate",), ("bench", "pipeline"), ("run",), ("experiment",)], ids=" ".join
+)
+@pytest.mark.parametrize("text", ["my notes", "[1]", '{"my": "settings"}'])
+def test_a_record_replaces_no_other_file(words, text, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runtime, "load", lambda *_: pytest.fail("work has begun"))
+    mine = tmp_path / "mine.json"
+    mine.write_text(text)
+    assert main([*words, "--record", str(mine)]) == 2
+    assert f"{mine} is there already, and is no record" in capsys.readouterr().err
+    assert mine.read_text() == text
+
+
+def test_a_record_replaces_an_older_one(tmp_path):
+    mine = tmp_path / "record.json"
+    recording.write(mine, {"n": 1})
+    assert options.RECORD.convert(str(mine), None, None) == mine
 
 
 def test_a_missing_folder_is_known_before_the_work(tmp_path, monkeypatch, capsys):

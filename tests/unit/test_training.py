@@ -138,6 +138,17 @@ def test_a_training_step_is_traced_once(photos, tmp_path, monkeypatch, recipe):
     assert len(traced) == 1
 
 
+def test_callbacks_of_the_readers_see_every_epoch(photos, tmp_path):
+    class Notes(keras.callbacks.Callback):
+        losses: list[float] = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.losses.append(logs["val_loss"])
+
+    _, log = loop.train(build, TINY, *photos, tmp_path, progress=False, callbacks=[Notes()])
+    assert Notes.losses == pytest.approx(log["history"]["val_loss"])
+
+
 @pytest.mark.parametrize("name", ["model.keras", "kept.npz", "log.json"])
 def test_a_broken_epoch_is_trained_again_from_the_one_before(photos, tmp_path, name, capsys):
     run = tmp_path / "a"

@@ -219,7 +219,7 @@ def processes_command(data: Path, numbers, share: int, rounds: int, record: Path
 )
 @click.option(
     "--record",
-    type=options.OUTPUT,
+    type=options.RECORD,
     help="write the record to this file",
     show_default="models/records/gpu-NAME.json",
 )

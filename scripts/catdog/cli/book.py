@@ -28,7 +28,7 @@ from catdog.core import paths
     help="give a chapter up that makes no progress for so long; 0: never",
 )
 @click.option(
-    "--record", type=options.OUTPUT, help="write down what each chapter took in this file"
+    "--record", type=options.RECORD, help="write down what each chapter took in this file"
 )
 def run(chapters, scale, force, in_place, jobs, stall, record: Path | None) -> int:
     """Execute the chapters.

@@ -23,6 +23,12 @@ the reader of a pipe has left; 2 wrong usage; 130 stopped with Ctrl-C.
 \b
 Shell completion, for bash (zsh and fish likewise):
 eval "$(_CATDOG_COMPLETE=bash_source catdog)"
+
+\b
+Environment variables: CATDOG_HOME, the project's folder; CATDOG_RUNS and
+CATDOG_FEATURES, folders instead of its runs/ and features/; CATDOG_WEIGHTS, a
+file of VGG16's weights, or its folder; SCALE, sample or full, of a chapter;
+KERAS_BACKEND, tensorflow or jax.
 """
 
 

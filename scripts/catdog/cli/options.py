@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 import os
 import secrets
@@ -22,8 +24,24 @@ class Output(click.Path):
         return path
 
 
+class Record(Output):
+    """A record's file: it replaces an older record, and nothing else."""
+
+    def convert(self, value, param, ctx) -> Path:
+        path = super().convert(value, param, ctx)
+        if path.exists():
+            with contextlib.suppress(ValueError, AttributeError):
+                if json.loads(path.read_bytes()).keys() & {"hardware", "runs"}:
+                    return path
+            self.fail(
+                f"{path} is there already, and is no record: choose another name.", param, ctx
+            )
+        return path
+
+
 PATH = click.Path(path_type=Path)
 OUTPUT, FOLDER = Output(dir_okay=False, path_type=Path), Output(path_type=Path)
+RECORD = Record(dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 1)
 
@@ -158,7 +176,7 @@ mirror = click.option(
     is_flag=True,
     help="average the answers to a photo and to its mirror image: twice the work",
 )
-record = click.option("--record", type=OUTPUT, help="write a record to this file")
+record = click.option("--record", type=RECORD, help="write a record to this file")
 
 
 def _renamed(old: str, new: str):

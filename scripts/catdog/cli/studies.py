@@ -18,7 +18,7 @@ from catdog.core import choices
 @options.number("--seeds", help="runs of each", show_default="3 at sample scale, 1 at full")
 @options.number("--epochs", help="of each run", show_default="6 at sample scale, 4 at full")
 @click.option("--force", is_flag=True, help="also those that are recorded already")
-@click.option("--record", type=options.OUTPUT, help="write the record of them all to this file")
+@click.option("--record", type=options.RECORD, help="write the record of them all to this file")
 def experiment(names, listing, scale, seeds, epochs, force, record: Path | None) -> None:
     """Change one thing, and measure it; resumes.
 

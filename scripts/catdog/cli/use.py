@@ -126,7 +126,7 @@ def submit(source: Path, out: Path, clip: float, model: Path | None, mirror: boo
 @click.option("--seen", is_flag=True, help="measure even on photos that the model was trained on")
 @click.option(
     "--record",
-    type=options.OUTPUT,
+    type=options.RECORD,
     help="write the record to this file",
     show_default="runs/evaluate-MODEL/record.json",
 )

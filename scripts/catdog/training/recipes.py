@@ -29,7 +29,7 @@ class Recipe:
         keep: the "best" weights, those of the lowest validation loss, or the "last".
         ema: momentum of the running average of the weights that is validated and kept; None for
             the weights themselves.
-        precision: a Keras dtype policy, or "fastest" (see `resolved`).
+        precision: a Keras dtype policy, or "fastest" (see `with_native_precision`).
         zero_centered: give the network pixels in [-1, 1] instead of [0, 1].
         nesterov: look ahead with SGD's momentum (Sutskever et al. 2013).
         progressive_sizes: ((epochs, size), ...): so many epochs on photos of this height and width,

@@ -1,38 +1,38 @@
 """Answers to chapter 9's exercises: other right ones, and wrong ones that people give."""
 
-SIGMOID = """
-def answer(x):
-    dog = 0.5 * (1 + np.tanh((x[:, 1] - x[:, 0]) / 2))
-    return np.stack([1 - dog, dog], axis=1)
+HISTORY = """
+import keras
+
+class answer(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.accuracies = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.accuracies.append(logs["val_accuracy"])
 """
-LOGSUMEXP = """
-def answer(x):
-    return np.exp(x - np.logaddexp(x[:, :1], x[:, 1:]))
+AS_PROPERTY = """
+import keras
+
+class answer(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(dict(logs))
+
+    @property
+    def accuracies(self):
+        return [logs["val_accuracy"] for logs in self.seen]
 """
-OVERFLOWS = """
-def answer(x):
-    with np.errstate(all="ignore"):
-        return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
-"""
-WRONG_AXIS = """
-def answer(x):
-    e = np.exp(x - x.max())
-    return e / e.sum(0)
-"""
-ONE_MAXIMUM = """
-def answer(x):
-    e = np.exp(x - x.max())
-    with np.errstate(all="ignore"):
-        return e / e.sum(-1, keepdims=True)
-"""
-ONE_HOT = """
-def answer(probability, true):
-    return -(np.eye(2)[true] * np.log(probability)).sum(1).mean()
-"""
-LOOP = """
-def answer(probability, true):
-    return sum(-np.log(p[t]) for p, t in zip(probability, true)) / len(true)
-"""
+ON_PHOTOS_SEEN = HISTORY.replace('"val_accuracy"', '"accuracy"')
+LOSSES = HISTORY.replace('"val_accuracy"', '"val_loss"')
+NEVER_EMPTIED = HISTORY.replace("on_train_begin(self, logs=None)", "__init__(self)")
+ONLY_THE_LAST = HISTORY.replace("self.accuracies.append(", "self.accuracies = [").replace(
+    'y"])', 'y"]]'
+)
+NO_CALLBACK = HISTORY.replace("(keras.callbacks.Callback)", "").replace(
+    "class answer:", "class answer:\n    on_epoch_begin = on_train_end = lambda *_: None"
+)
 LAST_BEST = """
 def answer(losses, patience):
     best = 0
@@ -78,30 +78,16 @@ def answer(labels, dog):
 RIGHT = {
     "09.1": ["[18, 18, 64]", "(150 // 8, 150 // 8, 64)"],
     "09.2": ["0.9788", "1 - (896 + 9248 + 18496 + 130) / 1_355_938"],
-    "09.3": [SIGMOID, LOGSUMEXP],
-    "09.4": [ONE_HOT, LOOP],
+    "09.3": [HISTORY, AS_PROPERTY],
+    "09.4": ["24", "15_000 / 625", "(4 - 1) / 0.0002 * 32 / 20_000"],
     "09.5": [LAST_BEST],
     "09.6": [RANKS],
 }
 WRONG = {
     "09.1": ["(19, 19, 64)", "(18, 18, 32)", "18 * 18 * 64", "(37, 37, 64)", "(20736,)"],
     "09.2": ["0.92", "97.88", "1_327_168", "18 * 18 * 32 * 64 / 1_355_938"],
-    "09.3": [
-        OVERFLOWS,
-        WRONG_AXIS,
-        ONE_MAXIMUM,
-        "lambda x: x / x.sum(-1, keepdims=True)",
-        "lambda x: 0.5 * (1 + np.tanh(x / 2))",
-    ],
-    "09.4": [
-        "lambda probability, true: -np.log(probability[:, 1]).mean()",
-        "lambda probability, true: -np.log(probability).mean()",
-        "lambda probability, true: -np.log(probability[np.arange(len(true)), true]).sum()",
-        "lambda probability, true: np.log(probability[np.arange(len(true)), true]).mean()",
-        "lambda probability, true: -np.log2(probability[np.arange(len(true)), true]).mean()",
-        "lambda probability, true: -np.log(probability[np.arange(len(true)), true].mean())",
-        "lambda probability, true: -np.log(probability[:, true]).mean()",
-    ],
+    "09.3": [ON_PHOTOS_SEEN, LOSSES, NEVER_EMPTIED, ONLY_THE_LAST, NO_CALLBACK],
+    "09.4": ["8", "15_000", "30", "6", "32"],
     "09.5": [THIRD, FROM_ZERO, EQUAL_IS_BETTER, BEST_EPOCH, AGAINST_THE_LAST, NEVER_BACK],
     "09.6": [
         "lambda labels, dog: (dog[labels == 1][:, None] > dog[labels == 0]).mean()",
