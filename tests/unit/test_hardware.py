@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from catdog.core import distribution, hardware, recording, resources
+from catdog.core import distribution, hardware, paths, recording, resources
 from catdog.training import optimizers, recipes
 
 
@@ -110,3 +110,18 @@ def test_package_switches_onednn_on_unless_told_otherwise(given, there):
 def test_where_the_system_tells_no_peak_there_is_one_all_the_same(monkeypatch):
     monkeypatch.setattr(resources.Path, "read_text", lambda *_, **__: "VmRSS:\t12 kB\n")
     assert resources.peak_memory_gb() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("/some/bin/catdog", "catdog --record 'a b.json'"),
+        ("scripts/benchmarks/soak.py", "python scripts/benchmarks/soak.py --record 'a b.json'"),
+        ("/some/bin/pytest", None),
+    ],
+)
+def test_a_record_says_the_command_of_its_process(program, command, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(paths.ROOT / program), "--record", "a b.json"])
+    recording.origin.cache_clear()
+    assert recording.origin().get("command") == command
+    recording.origin.cache_clear()

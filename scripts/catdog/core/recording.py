@@ -45,8 +45,12 @@ def origin() -> dict:
     The commit is that of the first call: a long run calls it when it begins.
     """
     found = {}
-    if Path(sys.argv[0]).stem in ("catdog", "__main__"):
+    program = Path(sys.argv[0])
+    if program.stem in ("catdog", "__main__"):
         found["command"] = shlex.join(["catdog", *sys.argv[1:]])
+    elif program.suffix == ".py" and program.resolve().is_relative_to(paths.ROOT / "scripts"):
+        mine = program.resolve().relative_to(paths.ROOT).as_posix()
+        found["command"] = shlex.join(["python", mine, *sys.argv[1:]])
     git = ("git", "-C", str(paths.ROOT), "describe", "--always", "--dirty", "--abbrev=40")
     with contextlib.suppress(OSError):
         said = subprocess.run([*git, "--exclude=*"], capture_output=True, text=True)
