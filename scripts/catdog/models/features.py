@@ -94,7 +94,7 @@ def extract(
         root: where to keep them, by default `features/`.
         limit: only so many photos, the first of the manifest; all by default.
         nearest: resize the photos by the nearest pixel, see `imaging.resize`.
-        precision: "float32" to compute in it whatever is the fastest here, see `way`. The features
+        precision: "float32" to compute in it whatever is fastest: `compute_precision`. Features
             are kept in float16 in any case, to within a 2,000th of each.
         layer: the backbone's layer whose maps are taken instead of the last.
         part: (i, n), of every n-th shard from the i-th; others may come from other machines.
