@@ -3,7 +3,10 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import agreement
@@ -16,7 +19,7 @@ import weights
 from catdog import CatDogError
 from catdog.book import execute, twins
 from catdog.cli.main import main
-from catdog.core import paths
+from catdog.core import paths, recording
 from catdog.models import backbones
 from catdog.training import config
 
@@ -215,19 +218,46 @@ def test_a_chapter_runs_again_on_another_machine_or_with_other_libraries(
     def cached():
         return execute.run(["01"])[0].cached
 
+    code(small_chapters, "01_good", "print('vgg16')")
     assert [cached(), cached()] == [False, True]
     with monkeypatch.context() as patch:
         patch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
         assert [cached(), cached()] == [False, True]
     assert not cached()
     for module, name, value in (
-        (execute.resources, "instruction_sets", lambda: ["asimd"]),
-        (execute, "_installed", lambda: [("keras", "4.0")]),
-        (backbones, "available", lambda name: name == "vgg16" or name.endswith("lite0")),
+        (execute.resources, "instruction_sets", lambda: ["none"]),
+        (recording, "versions", lambda: {"keras": "4.0"}),
+        (backbones, "available", lambda name: name == "vgg16"),
     ):
         monkeypatch.setattr(module, name, value)
         assert [cached(), cached()] == [False, True], name
     assert cached()
+
+
+def test_the_command_and_the_tests_mean_the_same_by_up_to_date():
+    path = CHAPTERS[9]
+    code = (
+        "import pathlib, sys; from catdog.core.starting import load_keras; load_keras();"
+        "from catdog.book import execute; path = pathlib.Path(sys.argv[1]);"
+        "print(execute._key(path, execute._code(path), 'sample'))"
+    )
+    line = [sys.executable, "-c", code, str(path)]
+    said = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    assert said == execute._key(path, execute._code(path), "sample")
+
+
+def test_at_sample_scale_trainings_and_features_are_made_anew(small_chapters, monkeypatch):
+    code(
+        small_chapters,
+        "01_good",
+        "from catdog import paths\npaths.RUNS.mkdir(parents=True)\n"
+        "print(paths.RUNS.parent == paths.FEATURES.parent, paths.RUNS)",
+    )
+    said = [execute.run(["01"], force=True)[0].result for _ in range(2)]
+    assert all(one.startswith("True") for one in said) and said[0] != said[1]
+    assert not any(Path(one.split()[1]).exists() for one in said)
+    (outcome,) = execute.run(["01"], scale="full")
+    assert str(paths.RUNS) not in said and "FileExistsError" in outcome.error
 
 
 def test_a_damaged_chapter_is_named_and_the_others_run(small_chapters):

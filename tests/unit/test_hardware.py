@@ -117,7 +117,9 @@ def test_where_the_system_tells_no_peak_there_is_one_all_the_same(monkeypatch):
     [
         ("/some/bin/catdog", "catdog --record 'a b.json'"),
         ("scripts/benchmarks/soak.py", "python scripts/benchmarks/soak.py --record 'a b.json'"),
+        ("scripts/catdog/__main__.py", "catdog --record 'a b.json'"),
         ("/some/bin/pytest", None),
+        ("/some/pytest/__main__.py", None),
     ],
 )
 def test_a_record_says_the_command_of_its_process(program, command, monkeypatch):

@@ -18,8 +18,6 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -36,8 +34,8 @@ from catdog.core import files, paths, resources
 
 KEEP = {"tags"}  # cell metadata that stays in a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
-# How names of environment variables begin that change how, or from what, a network computes.
-SETTINGS = ("KERAS_BACKEND", "CATDOG_WEIGHTS", "TF_ENABLE", "TF_NUM", "XLA", "ONEDNN", "OPENBLAS")
+# environment variables that change how a network computes
+SETTINGS = re.compile(r"CUDA_VIS|NVIDIA_|TF_(?!CPP)|XLA_|JAX_|ONEDNN_|DNNL_|OPENBLAS_|OMP_|MKL_")
 MEMORY, MOST = 4 * 2**30, 4  # bytes that a chapter may take; chapters at once, by default
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -99,24 +97,25 @@ def _code(path: Path) -> str:
     return digest.hexdigest()
 
 
-@cache
-def _installed() -> list[tuple[str, str]]:
-    return sorted((found.name, found.version) for found in metadata.distributions())
-
-
-def _key(code: str, scale: str) -> str:
+def _key(path: Path, code: str, scale: str) -> str:
     """A hash of all that a chapter's outputs depend on.
 
-    That is `_code`, the photos that there are, the weights, the installed packages, the processor,
-    and what the environment tells the libraries.
+    That is `_code`, the photos that there are, the weights of the backbones that it names, the
+    libraries, the processor, and what the environment tells them.
     """
-    from catdog.models import backbones  # brings Keras
+    from catdog.core import recording  # these bring Keras
+    from catdog.models import backbones
 
-    told = {name: value for name, value in os.environ.items() if name.startswith(SETTINGS)}
-    weights = [name for name in backbones.BACKBONES if backbones.available(name)]
-    machine = [resources.cores(), resources.instruction_sets()]
-    known = [scale, code, sorted(told.items()), weights, machine, _installed()]
-    digest = hashlib.sha256(json.dumps(known).encode())
+    text = path.read_text("utf-8")
+    known = {
+        "scale": scale,
+        "code": code,
+        "weights": [b for b in backbones.BACKBONES if b in text and backbones.available(b)],
+        "libraries": recording.versions(),
+        "machine": [resources.cores(), resources.instruction_sets(), _has_gpu()],
+        "settings": {k: v for k, v in os.environ.items() if SETTINGS.match(k)},
+    }
+    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     for set_ in sorted(paths.DATA.glob("*/dataset.json")):
         digest.update(set_.read_bytes())
     return digest.hexdigest()
@@ -175,17 +174,22 @@ def _bar(path: Path, row: int | None) -> tqdm:
 
 
 def execute(
-    path: Path, scale: str, out: Path, quiet: bool = False, bar=None, kernels=None
+    path: Path, scale: str, out: Path, quiet: bool = False, bar=None, kernels=None, own=None
 ) -> Outcome:
     """Execute one chapter from a fresh kernel and write it, with its outputs, to `out`.
 
     Nothing is written when it was stopped, by `kernels` or by Ctrl-C.
+
+    Args:
+        own: a folder for its trainings and features, instead of the reader's.
     """
     kernels = kernels or Kernels()
     notebook = nbformat.read(path, 4)
     started = time.perf_counter()
     environment = {**os.environ, "SCALE": scale, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["PYTHONWARNINGS"] = "ignore"
+    if own:
+        environment |= {"CATDOG_RUNS": f"{own}/runs", "CATDOG_FEATURES": f"{own}/features"}
     if scale == "sample":  # on small tables, threads of linear algebra only wait for each other
         environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment}
     if kernels.jobs > 1:  # they share the cores; a thread that has nothing to do shall sleep
@@ -259,6 +263,10 @@ def _sources(notebook) -> list[str]:
     return [cell.source for cell in notebook.cells]
 
 
+def _has_gpu() -> bool:
+    return Path("/proc/driver/nvidia/version").exists()
+
+
 def sensible_jobs(scale: str = "sample") -> int:
     """Return how many chapters to execute at once on this machine.
 
@@ -266,7 +274,7 @@ def sensible_jobs(scale: str = "sample") -> int:
     where there is a graphics card, which the first program takes for itself: one.
     """
     room = int(psutil.virtual_memory().available / MEMORY)
-    if scale != "sample" or Path("/proc/driver/nvidia/version").exists():
+    if scale != "sample" or _has_gpu():
         return 1
     return max(1, min(resources.cores(), room, MOST))
 
@@ -284,7 +292,7 @@ def outdated(names: list[str] | None, scale: str, force: bool = False) -> tuple[
         if not force and note.exists() and out.exists():
             found = files.read_json(note)
             with contextlib.suppress(ValueError):  # what cannot be read is not up to date
-                if found["key"] == _key(_code(path), scale):
+                if found["key"] == _key(path, _code(path), scale):
                     made[path] = found
     return asked, made
 
@@ -351,14 +359,17 @@ def run(
         shown[path] = bar = bars(path) if bars else _bar(path, row if jobs > 1 else None)
         try:
             out = path if in_place else notes / path.name
-            return execute(path, scale, out, in_place, bar, kernels), code
+            return execute(path, scale, out, in_place, bar, kernels, own), code
         finally:
             del shown[path]
             if isinstance(bar, tqdm) and not bar.leave and not kernels.stopped:
                 tqdm.write(str(bar), file=sys.stderr)
             rows.put(row)
 
-    with ThreadPoolExecutor(jobs) as pool:
+    # Trained and extracted anew, with today's code, where that takes seconds.
+    fresh = tempfile.TemporaryDirectory(prefix="catdog-", ignore_cleanup_errors=True)
+    with fresh as folder, ThreadPoolExecutor(jobs) as pool:
+        own = folder if scale == "sample" else None
         waiting = {pool.submit(one, path): path for path in left}
         try:
             while waiting:
@@ -374,7 +385,7 @@ def run(
                     heard(outcome)
                     note = notes / f"{path.stem}.json"  # of the one that stands beside it
                     if outcome.error is None and code == _code(path) and not in_place:
-                        said = {"key": _key(code, scale), "seconds": outcome.seconds}
+                        said = {"key": _key(path, code, scale), "seconds": outcome.seconds}
                         said["result"] = outcome.result
                         files.write(note, json.dumps(said))
                     else:  # it failed, was changed meanwhile, or is not the one beside it

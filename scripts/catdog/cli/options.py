@@ -29,9 +29,9 @@ class Record(Output):
 
     def convert(self, value, param, ctx) -> Path:
         path = super().convert(value, param, ctx)
-        if path.exists():
+        if path.is_file() and path.stat().st_size:
             with contextlib.suppress(ValueError, AttributeError):
-                if json.loads(path.read_bytes()).keys() & {"hardware", "runs"}:
+                if json.loads(path.read_bytes()).keys() & {"hardware", "accuracy"}:
                     return path
             self.fail(
                 f"{path} is there already, and is no record: choose another name.", param, ctx

@@ -23,7 +23,8 @@ def versions() -> dict:
     """Return the versions of Python and of the libraries a result depends on."""
     found = {"python": platform.python_version()}
     packages = ["keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow"]
-    packages += ["opencv-python-headless", "onnxruntime", "scikit-learn"]
+    packages += ["opencv-python-headless", "onnxruntime", "scikit-learn", "scipy"]
+    packages += ["matplotlib", "pandas"]
     for package in packages + ["jax"] * (keras.backend.backend() == "jax"):
         try:
             found[package] = version(package)
@@ -46,7 +47,7 @@ def origin() -> dict:
     """
     found = {}
     program = Path(sys.argv[0])
-    if program.stem in ("catdog", "__main__"):
+    if program.stem == "catdog" or program.parts[-2:] == ("catdog", "__main__.py"):
         found["command"] = shlex.join(["catdog", *sys.argv[1:]])
     elif program.suffix == ".py" and program.resolve().is_relative_to(paths.ROOT / "scripts"):
         mine = program.resolve().relative_to(paths.ROOT).as_posix()
