@@ -169,6 +169,19 @@ def test_clipping_bounds_the_loss_of_a_sure_mistake():
     assert curve[1]["log_loss"] < curve[0]["log_loss"]
 
 
+def test_mistakes_are_listed_by_what_they_cost():
+    kinds = (("cat", 0.6), ("dog", 0.01), ("dog", 0.5), ("cat", 0.4), ("cat", 1.0))
+    photos = [
+        manifests.Photo(f"{label}.{i}.jpg", label, "validation", 9, 9, 9, str(i))
+        for i, (label, _) in enumerate(kinds)
+    ]
+    dog = np.array([p for _, p in kinds])
+    rows = examination.mistakes(photos, np.array([0, 1, 1, 0, 0]), dog)
+    assert [row["photo"] for row in rows] == ["cat.4.jpg", "dog.1.jpg", "cat.0.jpg"]
+    assert rows[1]["loss"] == pytest.approx(4.6052, abs=1e-4)
+    assert rows[2]["loss"] == pytest.approx(0.9163, abs=1e-4) and rows[0]["loss"] < 30
+
+
 def test_reliability_counts_every_answer_once():
     dog = np.array([0.0, 0.04, 0.55, 1.0, 1.0])
     rows = examination.reliability([0, 1, 1, 1, 0], dog)

@@ -63,6 +63,29 @@ def slice_metrics(labels: np.ndarray, dog: np.ndarray, groups: dict[str, np.ndar
     return rows
 
 
+def mistakes(photos: list[manifests.Photo], labels: np.ndarray, dog: np.ndarray) -> list[dict]:
+    """List the photos of which a model says the other label, those that cost most first.
+
+    Args:
+        labels: (n,), 0 or 1; dog: probabilities (n,), each in [0, 1].
+
+    Returns:
+        for each {"photo", "label", "dog" (its probability), "loss" (-ln of what its label got)}.
+    """
+    dog = np.asarray(dog, np.float64)
+    loss = -np.log(np.clip(np.where(labels == 1, dog, 1 - dog), 1e-12, 1))
+    wrong = np.flatnonzero((dog >= 0.5) != labels)
+    return [
+        {
+            "photo": photos[i].file,
+            "label": photos[i].label,
+            "dog": float(dog[i]),
+            "loss": float(loss[i]),
+        }
+        for i in wrong[np.argsort(-loss[wrong])]
+    ]
+
+
 def _groups(photos: list[manifests.Photo], brightness: np.ndarray) -> dict[str, np.ndarray]:
     """Slices of photos: by label, brightness, detail (bytes of the JPEG), size and shape.
 
@@ -318,6 +341,7 @@ def examine(
         "reliability": reliability(labels, dog),
         **_calibrated(kept["labels"], kept["dog"][0], labels, dog),
         "slices": slice_metrics(labels, dog, _groups(photos, new["brightness"])),
+        "mistakes": mistakes(photos, labels, dog),
         "refusal": {**_refused(refuse, far, (dog >= 0.5) == labels), "chosen_on": len(held)},
     }
     record["refusal"]["strangers"] = rows
@@ -336,6 +360,10 @@ def summary(record: dict) -> str:
     for row in record["slices"]:
         wrong = f"{row['wrong']:4} wrong of {row['n']:,}"
         lines.append(f"  {row['slice']:38} {wrong}: {row['accuracy']:.2%}")
+    if record["mistakes"]:
+        lines.append("the mistakes that cost most; all are in the record:")
+    for row in record["mistakes"][:5]:
+        lines.append(f"  {row['photo']}: {row['dog']:.1%} dog")
     lines.append(f"refusal: keeps {kept['kept']:.2%} of the validation photos, and refuses")
     for row in kept["strangers"]:
         of = f"{row['n']:3} {row['kind']} (AUROC {row['auroc']:.3f})"
