@@ -17,7 +17,7 @@ import seeds
 import weights
 
 from catdog import CatDogError
-from catdog.book import execute, twins
+from catdog.book import execute, twins, up_to_date
 from catdog.cli.main import main
 from catdog.core import paths, recording
 from catdog.models import backbones
@@ -35,7 +35,7 @@ def cells(path, kind="code"):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_committed_outputs_are_those_of_the_committed_code(path):
     notebook = nbformat.read(path, 4)
-    assert notebook.metadata["catdog"]["code"] == execute.code_hash(notebook)
+    assert notebook.metadata["catdog"]["code"] == up_to_date.code_hash(notebook)
     assert [c.execution_count for c in cells(path)] == list(range(1, len(cells(path)) + 1))
     for cell in cells(path):
         for output in cell.outputs:
@@ -158,7 +158,7 @@ def test_every_chapter_that_trains_has_its_bounds():
             tagged = {c.id for c in cells(path) if "accuracy" in c.metadata.get("tags", [])}
             assert tagged == set(agreement.SEEDS[path.stem])
             changed = seeds.with_seed(nbformat.read(path, 4), 5)
-            assert execute.code_hash(changed) != execute.code_hash(notebook)
+            assert up_to_date.code_hash(changed) != up_to_date.code_hash(notebook)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_chapter_runs_again_on_another_machine_or_with_other_libraries(
         assert [cached(), cached()] == [False, True]
     assert not cached()
     for module, name, value in (
-        (execute.resources, "instruction_sets", lambda: ["none"]),
+        (up_to_date.resources, "instruction_sets", lambda: ["none"]),
         (recording, "versions", lambda: {"keras": "4.0"}),
         (backbones, "available", lambda name: name == "vgg16"),
     ):
@@ -238,12 +238,12 @@ def test_the_command_and_the_tests_mean_the_same_by_up_to_date():
     path = CHAPTERS[9]
     code = (
         "import pathlib, sys; from catdog.core.starting import load_keras; load_keras();"
-        "from catdog.book import execute; path = pathlib.Path(sys.argv[1]);"
-        "print(execute._key(path, execute._code(path), 'sample'))"
+        "from catdog.book import up_to_date; path = pathlib.Path(sys.argv[1]);"
+        "print(up_to_date.key(path, up_to_date.code(path), 'sample'))"
     )
     line = [sys.executable, "-c", code, str(path)]
     said = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    assert said == execute._key(path, execute._code(path), "sample")
+    assert said == up_to_date.key(path, up_to_date.code(path), "sample")
 
 
 def test_at_sample_scale_trainings_and_features_are_made_anew(small_chapters, monkeypatch):

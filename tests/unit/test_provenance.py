@@ -8,7 +8,7 @@ import pytest
 
 from catdog import CatDogError
 from catdog.data import manifests, organizing
-from catdog.models import networks, provenance
+from catdog.models import export, networks, provenance, saving
 
 
 @pytest.fixture
@@ -39,6 +39,18 @@ def test_a_file_says_what_it_was_made_from_and_keras_reads_it_as_before(
     with zipfile.ZipFile(saved) as new, zipfile.ZipFile(small_model) as old:
         assert all(new.read(name) == old.read(name) for name in old.namelist())
         assert new.namelist() == [*old.namelist(), provenance.MEMBER]
+
+
+def test_an_exported_file_says_the_same(saved, photos_on_disk, tmp_path):
+    train = manifests.read(photos_on_disk, "train")
+    provenance.write(saved, photos_on_disk, "train", train[:20], train[20:])
+    out = tmp_path / "exported.onnx"
+    export.export(saving.load_model(saved), out, of=saved)
+    assert provenance.text(out) == provenance.text(saved)
+    assert provenance.seen(out, train) == {"trained": 20, "chosen": 12, "of": 32}
+    other = tmp_path / "other.onnx"
+    export.export(saving.load_model(saved), other)
+    assert provenance.read(other) is None
 
 
 def test_it_counts_the_photos_it_has_seen(saved, photos_on_disk, make_zip, tmp_path):

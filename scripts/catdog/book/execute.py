@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -26,16 +25,13 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
 
-import catdog
 from catdog import CatDogError
-from catdog.book import forecast, images, twins
+from catdog.book import forecast, images, twins, up_to_date
 from catdog.book.kernels import STALL, Kernels, Notebook, Stalled
 from catdog.core import files, paths, resources
 
 KEEP = {"tags"}  # cell metadata that stays in a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"  # empty without its kernel
-# environment variables that change how a network computes
-SETTINGS = re.compile(r"CUDA_VIS|NVIDIA_|TF_(?!CPP)|XLA_|JAX_|ONEDNN_|DNNL_|OPENBLAS_|OMP_|MKL_")
 MEMORY, MOST = 4 * 2**30, 4  # bytes that a chapter may take; chapters at once, by default
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -82,45 +78,6 @@ def chapters(names: list[str] | None = None, folder: Path | None = None) -> list
     return chosen
 
 
-def code_hash(notebook) -> str:
-    """Return a hash of a notebook's code cells, which says whether its outputs are theirs."""
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
-
-
-def _code(path: Path) -> str:
-    """A hash of a chapter's code, of the package's, and of the records and models."""
-    digest = hashlib.sha256(code_hash(nbformat.read(path, 4)).encode())
-    sources = sorted(Path(catdog.__file__).parents[1].rglob("*.py"))
-    for file in [*sources, *sorted(paths.MODELS.rglob("*.json"))]:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _key(path: Path, code: str, scale: str) -> str:
-    """A hash of all that a chapter's outputs depend on.
-
-    That is `_code`, the photos that there are, the weights of the backbones that it names, the
-    libraries, the processor, and what the environment tells them.
-    """
-    from catdog.core import recording  # these bring Keras
-    from catdog.models import backbones
-
-    text = path.read_text("utf-8")
-    known = {
-        "scale": scale,
-        "code": code,
-        "weights": [b for b in backbones.BACKBONES if b in text and backbones.available(b)],
-        "libraries": recording.versions(),
-        "machine": [resources.cores(), resources.instruction_sets(), _has_gpu()],
-        "settings": {k: v for k, v in os.environ.items() if SETTINGS.match(k)},
-    }
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
-    for set_ in sorted(paths.DATA.glob("*/dataset.json")):
-        digest.update(set_.read_bytes())
-    return digest.hexdigest()
-
-
 def tidy(notebook) -> None:
     """Strip metadata to what is needed, the noise of machines, and what pictures weigh too much.
 
@@ -131,7 +88,7 @@ def tidy(notebook) -> None:
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
-            "catdog": {"code": code_hash(notebook)},
+            "catdog": {"code": up_to_date.code_hash(notebook)},
         }
     )
     known = set()
@@ -173,6 +130,23 @@ def _bar(path: Path, row: int | None) -> tqdm:
     return tqdm(total=total, desc=path.stem, unit="cell", position=row, leave=False, file=file)
 
 
+def _environment(scale: str, quiet: bool, jobs: int, own: str | None) -> dict[str, str]:
+    """The environment of a kernel, beside which `jobs` - 1 others compute."""
+    environment = {**os.environ, "SCALE": scale, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["PYTHONWARNINGS"] = "ignore"
+    if own:
+        environment |= {"CATDOG_RUNS": f"{own}/runs", "CATDOG_FEATURES": f"{own}/features"}
+    if scale == "sample":  # on small tables, threads of linear algebra only wait for each other
+        environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment}
+    if jobs > 1:  # they share the cores; a thread that has nothing to do shall sleep
+        share = str(max(1, resources.cores() // jobs))
+        threads = {"TF_NUM_INTRAOP_THREADS": share, "TF_NUM_INTEROP_THREADS": share}
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **threads, **environment}
+    if quiet:
+        environment["TQDM_DISABLE"] = "1"
+    return environment
+
+
 def execute(
     path: Path, scale: str, out: Path, quiet: bool = False, bar=None, kernels=None, own=None
 ) -> Outcome:
@@ -186,18 +160,7 @@ def execute(
     kernels = kernels or Kernels()
     notebook = nbformat.read(path, 4)
     started = time.perf_counter()
-    environment = {**os.environ, "SCALE": scale, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment["PYTHONWARNINGS"] = "ignore"
-    if own:
-        environment |= {"CATDOG_RUNS": f"{own}/runs", "CATDOG_FEATURES": f"{own}/features"}
-    if scale == "sample":  # on small tables, threads of linear algebra only wait for each other
-        environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment}
-    if kernels.jobs > 1:  # they share the cores; a thread that has nothing to do shall sleep
-        share = str(max(1, resources.cores() // kernels.jobs))
-        threads = {"TF_NUM_INTRAOP_THREADS": share, "TF_NUM_INTEROP_THREADS": share}
-        environment = {"OMP_WAIT_POLICY": "PASSIVE", **threads, **environment}
-    if quiet:
-        environment["TQDM_DISABLE"] = "1"
+    environment = _environment(scale, quiet, kernels.jobs, own)
     current, took = {"cell": 0}, {}
     error = None
     with bar or _bar(path, None) as shown:
@@ -263,10 +226,6 @@ def _sources(notebook) -> list[str]:
     return [cell.source for cell in notebook.cells]
 
 
-def _has_gpu() -> bool:
-    return Path("/proc/driver/nvidia/version").exists()
-
-
 def sensible_jobs(scale: str = "sample") -> int:
     """Return how many chapters to execute at once on this machine.
 
@@ -274,7 +233,7 @@ def sensible_jobs(scale: str = "sample") -> int:
     where there is a graphics card, which the first program takes for itself: one.
     """
     room = int(psutil.virtual_memory().available / MEMORY)
-    if scale != "sample" or _has_gpu():
+    if scale != "sample" or up_to_date.has_gpu():
         return 1
     return max(1, min(resources.cores(), room, MOST))
 
@@ -292,7 +251,7 @@ def outdated(names: list[str] | None, scale: str, force: bool = False) -> tuple[
         if not force and note.exists() and out.exists():
             found = files.read_json(note)
             with contextlib.suppress(ValueError):  # what cannot be read is not up to date
-                if found["key"] == _key(path, _code(path), scale):
+                if found["key"] == up_to_date.key(path, up_to_date.code(path), scale):
                     made[path] = found
     return asked, made
 
@@ -304,6 +263,16 @@ def _can_be_read(path: Path, heard: Callable[[Outcome], None]) -> bool:
         heard(Outcome(path.stem, 0.0, "", f"{path.name}, which cannot be read ({error})"))
         return False
     return True
+
+
+def _note(path: Path, notes: Path, scale: str, outcome: Outcome, code: str) -> None:
+    """Note that the executed chapter in `notes` is that of this code; or that it is not."""
+    note = notes / f"{path.stem}.json"
+    if outcome.error is None and code == up_to_date.code(path):
+        said = {"key": up_to_date.key(path, code, scale), "seconds": outcome.seconds}
+        files.write(note, json.dumps(said | {"result": outcome.result}))
+    else:  # it failed, was changed meanwhile, or is not the one beside it
+        note.unlink(missing_ok=True)
 
 
 def run(
@@ -355,7 +324,7 @@ def run(
         rows.put(row)
 
     def one(path):
-        row, code = rows.get(), _code(path)
+        row, code = rows.get(), up_to_date.code(path)
         shown[path] = bar = bars(path) if bars else _bar(path, row if jobs > 1 else None)
         try:
             out = path if in_place else notes / path.name
@@ -383,13 +352,7 @@ def run(
                     if in_place and outcome.error is None:
                         twins.write(path)
                     heard(outcome)
-                    note = notes / f"{path.stem}.json"  # of the one that stands beside it
-                    if outcome.error is None and code == _code(path) and not in_place:
-                        said = {"key": _key(path, code, scale), "seconds": outcome.seconds}
-                        said["result"] = outcome.result
-                        files.write(note, json.dumps(said))
-                    else:  # it failed, was changed meanwhile, or is not the one beside it
-                        note.unlink(missing_ok=True)
+                    _note(path, notes, scale, outcome, "" if in_place else code)
         except BaseException:
             kernels.stop()
             for future in waiting:

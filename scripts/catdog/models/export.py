@@ -11,7 +11,7 @@ from keras import layers, ops
 
 from catdog import CatDogError, __version__
 from catdog.core import files
-from catdog.models import onnxfile
+from catdog.models import onnxfile, provenance
 from catdog.models.onnxfile import session
 
 TOLERANCE, TOLERANCE_HALF = 1e-4, 1e-2  # of a probability
@@ -68,7 +68,8 @@ def export(
 
     Args:
         half: keep the weights in float16: half the size. It computes in float32 all the same.
-        of: the model's file, which the metadata then names by its SHA-256.
+        of: the model's file, which the metadata then names by its SHA-256; and if it says which
+            photos it was made from, so do they.
 
     Returns:
         the largest difference between both probabilities on a batch of random pictures.
@@ -119,6 +120,8 @@ def _metadata(size: int, of: str | Path | None) -> dict[str, str]:
             "eighth, still at least 2 times its side, which changes the pixels little."
         ),
     }
+    if of and (photos := provenance.text(of)):
+        told[provenance.PROPERTY] = photos
     return told | ({"keras_sha256": files.sha256(of)} if of else {})
 
 

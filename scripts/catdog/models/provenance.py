@@ -3,7 +3,7 @@
 A `.keras` file is a zip archive of which Keras reads the members it knows. One more, `catdog.json`,
 names the data set, and each photo by the first 8 bytes of its SHA-256: 128 KB for 16,000 photos.
 Other files of the same bytes are thus known again, whatever they are called and wherever they
-stand.
+stand. An `.onnx` file that was exported from it has the same text among its metadata.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy as np
 from catdog import CatDogError
 from catdog.core import files
 from catdog.data import manifests
+from catdog.models import onnxfile
 
-MEMBER = "catdog.json"
+MEMBER, PROPERTY = "catdog.json", "photos"
 PARTS = ("trained", "chosen")  # by these photos the weights, and by those an epoch, a temperature
 
 
@@ -59,19 +60,26 @@ def write(
             archive.writestr(MEMBER, json.dumps(about))
 
 
+def text(path: str | Path) -> str | None:
+    """Return what `write` wrote, as JSON; None if the file does not say."""
+    if Path(path).suffix.lower() == ".onnx":
+        return onnxfile.session(path).get_modelmeta().custom_metadata_map.get(PROPERTY)
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(MEMBER).decode() if MEMBER in archive.namelist() else None
+
+
 def read(path: str | Path) -> dict | None:
     """Return what `write` wrote: the photos as in `hashes`; None if the file does not say.
 
     Raises:
         CatDogError: what it says is damaged.
     """
-    if not zipfile.is_zipfile(path):
-        return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            if MEMBER not in archive.namelist():
-                return None
-            about = json.loads(archive.read(MEMBER))
+        if not (said := text(path)):
+            return None
+        about = json.loads(said)
         for part in PARTS:
             about[part] = np.frombuffer(base64.b64decode(about[part], validate=True), "<u8")
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError) as error:
