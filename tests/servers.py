@@ -8,18 +8,11 @@ import re
 import threading
 import time
 
+import sites
 
-class Pages(http.server.SimpleHTTPRequestHandler):
-    """Serves the files of a folder, of types that do not depend on the machine."""
 
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
-        ".html": "text/html",
-        ".js": "text/javascript",
-        ".mjs": "text/javascript",
-        ".wasm": "application/wasm",
-        ".webp": "image/webp",
-        ".woff2": "font/woff2",
-    }
+class Pages(sites.Pages):
+    """Serves the files of a folder as the built site is served, and says nothing."""
 
     def log_message(self, *_):
         pass

@@ -9,6 +9,8 @@ ROOT = Path(__file__).parents[1]
 SITE = ROOT / "scripts" / "site"
 sys.path += [str(SITE), str(SITE / "extensions")]
 
+from build import Pages as Pages  # noqa: E402
+
 
 def made(site, settings, language="en", call="build.pages(site, language)"):
     """Make the pages of what is gathered in a folder, or what is called, in another program."""

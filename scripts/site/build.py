@@ -97,9 +97,12 @@ class Pages(http.server.SimpleHTTPRequestHandler):
     """Files of types that do not depend on the machine: Windows may call scripts text."""
 
     extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".html": "text/html",
         ".js": "text/javascript",
         ".mjs": "text/javascript",
         ".wasm": "application/wasm",
+        ".webp": "image/webp",
+        ".woff2": "font/woff2",
     }
 
 
