@@ -176,6 +176,22 @@ def test_lines_are_broken_where_they_may_be(pages):
     assert not [text for text in tables if re.search(r"\d to \d", text)]
 
 
+def test_no_line_ends_between_code_and_a_sign_at_it(pages):
+    short = [
+        code
+        for page in pages.values()
+        for code in page.select("article code.literal")
+        if re.fullmatch(r"[^<>&]{1,24}", code.get_text()) and len(code.select("span.pre")) == 1
+    ]
+    alone = [
+        code
+        for code in short
+        if "together" not in (code.parent.get("class") or [])
+        and re.match(r"[),.;:?!]", code.next_sibling if isinstance(code.next_sibling, str) else "")
+    ]
+    assert len(short) > 500 and alone == []
+
+
 def test_solutions_are_closed(pages):
     for name in CHAPTERS:
         wanted = "\n".join(sources(name)).count("<details>")

@@ -25,6 +25,11 @@ SUM = re.compile(r"(?<=[\w)²³%] [−+×·=≈]) (?=[\w(√−])")
 CHAPTER = re.compile(r"(?<=\b[Cc]hapter) (?=\d)")
 RANGE = re.compile(r"(?<=[\d%]) to (?=\d)")
 AS_IT_IS = (nodes.literal, nodes.literal_block, nodes.raw, nodes.math, nodes.math_block)
+# a short word of code, and the signs at it
+SIGNS = re.compile(
+    r'([(“]*)(<code class="docutils literal notranslate">'
+    r'<span class="pre">[^<]{1,24}</span></code>)([)”.,;:?!]*)'
+)
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
 
@@ -80,14 +85,20 @@ def _sentences(found: re.Match) -> str:
     return f'<div class="{kind}">{before}{text}'
 
 
+def _together(found: re.Match) -> str:
+    before, code, after = found.groups()
+    return f'<span class="together">{found[0]}</span>' if before or after else code
+
+
 def mend(app, page, template, context, doctree) -> None:
     """Move the ids of sections to their headings; an empty head of a table is none.
 
-    What code prints may be broken into lines where it does not stand in columns.
+    What code prints may be broken into lines where it does not stand in columns. No line ends
+    between code and a sign at it.
     """
     if "body" in context:
         body = HEADING.sub(r'<section>\n<h\2 id="\1">', context["body"])
-        body = PRINTED.sub(_sentences, body)
+        body = SIGNS.sub(_together, PRINTED.sub(_sentences, body))
         context["body"] = EMPTY.sub("<td></td>", SCOPED.sub("", body))
 
 
