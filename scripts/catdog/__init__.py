@@ -32,6 +32,12 @@ _FOR_CHAPTERS = {
     "book": "plots",
 }
 _ROOM = {name: room for room, names in _FOR_CHAPTERS.items() for name in names.split()}
+__all__ = ["CatDogError", "Classifier", *_ROOM]
+
+
+def __dir__() -> list[str]:
+    """Return what can be imported, for completion: also what nobody has asked for yet."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str):

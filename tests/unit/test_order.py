@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import catdog
+
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 ORDER = ["core", "data", "models", "evaluation", "training", "inference", "studies", "book"]
 ORDER += ["cloud", "benchmarks", "cli"]
@@ -75,3 +77,9 @@ def test_files_and_functions_are_short():
         found |= {f"{name}: {f}": n for f, n in functions(path) if n > 60}
     assert not [name for name, n in found.items() if n > LONG.get(name, 0)]
     assert found.keys() == LONG.keys(), "short enough now: leaves the list"
+
+
+def test_what_chapters_import_is_listed_and_there():
+    assert set(catdog.__all__) <= set(dir(catdog))
+    for name in catdog.__all__:
+        assert getattr(catdog, name).__name__.split(".")[-1] == name
