@@ -35,11 +35,6 @@ _ROOM = {name: room for room, names in _FOR_CHAPTERS.items() for name in names.s
 __all__ = ["CatDogError", "Classifier", *_ROOM]
 
 
-def __dir__() -> list[str]:
-    """Return what can be imported, for completion: also what nobody has asked for yet."""
-    return sorted({*globals(), *__all__})
-
-
 def __getattr__(name: str):
     """Import a module that chapters use when it is first asked for: some take seconds."""
     if name == "Classifier":

@@ -33,7 +33,6 @@ def test_another_processor_says_the_same(processor, tmp_path):
     asked = TRAINING if EVERYWHERE else SOME[processor]
     mine = resources.allowed_cores()
     environment = {**os.environ, **settings, "CATDOG_RUNS": str(tmp_path)}
-    environment["CATDOG_FEATURES"] = str(tmp_path / "features")
     if found := weights.vgg16():
         environment[backbones.WEIGHTS] = str(found)
     done = subprocess.run(

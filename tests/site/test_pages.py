@@ -176,20 +176,24 @@ def test_lines_are_broken_where_they_may_be(pages):
     assert not [text for text in tables if re.search(r"\d to \d", text)]
 
 
-def test_no_line_ends_between_code_and_a_sign_at_it(pages):
+def test_no_line_ends_between_a_short_word_of_code_and_a_sign_at_it(pages):
     short = [
         code
         for page in pages.values()
         for code in page.select("article code.literal")
-        if re.fullmatch(r"[^<>&]{1,24}", code.get_text()) and len(code.select("span.pre")) == 1
+        if len(code.get_text()) <= 24 and len(code.select("span.pre")) == 1
     ]
-    alone = [
-        code
-        for code in short
-        if "together" not in (code.parent.get("class") or [])
-        and re.match(r"[),.;:?!]", code.next_sibling if isinstance(code.next_sibling, str) else "")
-    ]
-    assert len(short) > 500 and alone == []
+
+    def signs(code):
+        before, after = (
+            str(one) if isinstance(one, str) else ""
+            for one in (code.previous_sibling, code.next_sibling)
+        )
+        return bool(re.search(r"[(“]$", before) or re.match(r"[)”.,;:?!]", after))
+
+    with_signs = [code for code in short if signs(code)]
+    assert len(with_signs) > 200 and any("(" in code.parent.get_text() for code in with_signs)
+    assert not [c for c in with_signs if "together" not in (c.parent.get("class") or [])]
 
 
 def test_solutions_are_closed(pages):

@@ -141,3 +141,12 @@ def test_shipped_models_know_the_cat_of_scikit_image(name):
     photo = prediction.read_photo(skimage.data.chelsea(), size)
     assert photo.shape == (size, size, 3) and photo.dtype == np.uint8
     assert prediction.predict(model, [photo])[0] < 0.2
+
+
+def test_what_the_card_calls_looked_at_are_the_mistakes_of_this_model():
+    from catdog.core import recording
+
+    records = recording.read_all()
+    mistakes = {row["photo"] for row in records["evaluate-efficientnet"]["mistakes"]}
+    assert mistakes == set(records["undecided"]["looked_at"])
+    assert records["undecided"]["photos"].keys() < mistakes

@@ -335,7 +335,7 @@ def run(
                 tqdm.write(str(bar), file=sys.stderr)
             rows.put(row)
 
-    # Trained and extracted anew, with today's code, where that takes seconds.
+    # what takes seconds is trained and extracted anew, with today's code
     fresh = tempfile.TemporaryDirectory(prefix="catdog-", ignore_cleanup_errors=True)
     with fresh as folder, ThreadPoolExecutor(jobs) as pool:
         own = folder if scale == "sample" else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -24,19 +26,34 @@ def code_hash(notebook) -> str:
 
 
 def code(path: Path) -> str:
-    """A hash of a chapter's code, of the package's, and of the records and models."""
+    """Return a hash of a chapter's code, of the package's, and of the records and models."""
     digest = hashlib.sha256(code_hash(nbformat.read(path, 4)).encode())
-    sources = sorted(Path(catdog.__file__).parents[1].rglob("*.py"))
-    for file in [*sources, *sorted(paths.MODELS.rglob("*.json"))]:
+    scripts = Path(catdog.__file__).parents[1]
+    sources = [file for name in ("benchmarks", "catdog") for file in (scripts / name).rglob("*.py")]
+    for file in [*sorted(sources), *sorted(paths.MODELS.rglob("*.json"))]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def key(path: Path, code: str, scale: str) -> str:
-    """A hash of all that a chapter's outputs depend on.
+def _libraries() -> dict[str, str]:
+    """Return the versions of what the package says it needs, but for what its extras need."""
+    found = {}
+    for line in metadata.requires("catdog") or ():
+        name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
+        with contextlib.suppress(metadata.PackageNotFoundError):  # that of another system
+            if "extra ==" not in line:
+                found[name] = metadata.version(name)
+    return found
+
+
+def key(path: Path, made_of: str, scale: str) -> str:
+    """Return a hash of all that a chapter's outputs depend on.
 
     That is `code`, the photos that there are, the weights of the backbones that it names, the
     libraries, the processor, and what the environment tells them.
+
+    Args:
+        made_of: what `code` returned when the chapter was executed.
     """
     from catdog.core import recording  # these bring Keras
     from catdog.models import backbones
@@ -44,9 +61,9 @@ def key(path: Path, code: str, scale: str) -> str:
     text = path.read_text("utf-8")
     known = {
         "scale": scale,
-        "code": code,
+        "code": made_of,
         "weights": [b for b in backbones.BACKBONES if b in text and backbones.available(b)],
-        "libraries": recording.versions(),
+        "libraries": recording.versions() | _libraries(),
         "machine": [resources.cores(), resources.instruction_sets(), has_gpu()],
         "settings": {k: v for k, v in os.environ.items() if SETTINGS.match(k)},
     }

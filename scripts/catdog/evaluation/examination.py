@@ -82,7 +82,7 @@ def mistakes(photos: list[manifests.Photo], labels: np.ndarray, dog: np.ndarray)
             "dog": float(dog[i]),
             "loss": float(loss[i]),
         }
-        for i in wrong[np.argsort(-loss[wrong])]
+        for i in wrong[np.argsort(-loss[wrong], kind="stable")]
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,9 @@ def _metadata(size: int, of: str | Path | None) -> dict[str, str]:
             "eighth, still at least 2 times its side, which changes the pixels little."
         ),
     }
-    if of and (photos := provenance.text(of)):
-        told[provenance.PROPERTY] = photos
+    with contextlib.suppress(CatDogError):  # a damaged list is no reason not to export the network
+        if of and provenance.read(of):
+            told[provenance.PROPERTY] = provenance.text(of) or ""
     return told | ({"keras_sha256": files.sha256(of)} if of else {})
 
 

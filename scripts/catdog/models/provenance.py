@@ -23,7 +23,7 @@ from catdog.core import files
 from catdog.data import manifests
 from catdog.models import onnxfile
 
-MEMBER, PROPERTY = "catdog.json", "photos"
+MEMBER, PROPERTY = "catdog.json", "made_from"
 PARTS = ("trained", "chosen")  # by these photos the weights, and by those an epoch, a temperature
 
 
@@ -83,7 +83,9 @@ def read(path: str | Path) -> dict | None:
         for part in PARTS:
             about[part] = np.frombuffer(base64.b64decode(about[part], validate=True), "<u8")
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError) as error:
-        raise CatDogError(f"{path}: its {MEMBER} is damaged ({error}). Get it again.") from None
+        raise CatDogError(
+            f"{path}: its list of photos ({MEMBER}) is damaged ({error}). Get it again."
+        ) from None
     return about
 
 

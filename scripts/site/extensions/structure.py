@@ -28,7 +28,7 @@ AS_IT_IS = (nodes.literal, nodes.literal_block, nodes.raw, nodes.math, nodes.mat
 # a short word of code, and the signs at it
 SIGNS = re.compile(
     r'([(“]*)(<code class="docutils literal notranslate">'
-    r'<span class="pre">[^<]{1,24}</span></code>)([)”.,;:?!]*)'
+    r'<span class="pre">(?:[^<&]|&#?\w+;){1,24}</span></code>)([)”.,;:?!]*)'
 )
 HEADING = re.compile(r'<section id="([^"]+)">\n<h([1-6])>')
 
@@ -94,7 +94,7 @@ def mend(app, page, template, context, doctree) -> None:
     """Move the ids of sections to their headings; an empty head of a table is none.
 
     What code prints may be broken into lines where it does not stand in columns. No line ends
-    between code and a sign at it.
+    between a short word of code and a sign at it.
     """
     if "body" in context:
         body = HEADING.sub(r'<section>\n<h\2 id="\1">', context["body"])
