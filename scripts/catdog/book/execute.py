@@ -233,7 +233,7 @@ def sensible_jobs(scale: str = "sample") -> int:
     where there is a graphics card, which the first program takes for itself: one.
     """
     room = int(psutil.virtual_memory().available / MEMORY)
-    if scale != "sample" or up_to_date.has_gpu():
+    if scale != "sample" or resources.has_gpu():
         return 1
     return max(1, min(resources.cores(), room, MOST))
 

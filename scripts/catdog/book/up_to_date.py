@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def code(path: Path) -> str:
     return digest.hexdigest()
 
 
+@cache
 def _libraries() -> dict[str, str]:
     """Return the versions of what the package says it needs, but for what its extras need."""
     found = {}
@@ -64,15 +66,10 @@ def key(path: Path, made_of: str, scale: str) -> str:
         "code": made_of,
         "weights": [b for b in backbones.BACKBONES if b in text and backbones.available(b)],
         "libraries": recording.versions() | _libraries(),
-        "machine": [resources.cores(), resources.instruction_sets(), has_gpu()],
+        "machine": [resources.cores(), resources.instruction_sets(), resources.has_gpu()],
         "settings": {k: v for k, v in os.environ.items() if SETTINGS.match(k)},
     }
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     for set_ in sorted(paths.DATA.glob("*/dataset.json")):
         digest.update(set_.read_bytes())
     return digest.hexdigest()
-
-
-def has_gpu() -> bool:
-    """Whether the machine has a graphics card of NVIDIA's."""
-    return Path("/proc/driver/nvidia/version").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import secrets
@@ -12,6 +11,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from catdog import CatDogError
 from catdog.core import files, paths
 
 
@@ -30,8 +30,8 @@ class Record(Output):
     def convert(self, value, param, ctx) -> Path:
         path = super().convert(value, param, ctx)
         if path.is_file() and path.stat().st_size:
-            with contextlib.suppress(ValueError, AttributeError):
-                if json.loads(path.read_bytes()).keys() & {"hardware", "accuracy"}:
+            with contextlib.suppress(CatDogError, AttributeError):
+                if files.read_json(path).keys() & {"hardware", "accuracy"}:
                     return path
             self.fail(
                 f"{path} is there already, and is no record: choose another name.", param, ctx

@@ -23,8 +23,7 @@ def versions() -> dict:
     """Return the versions of Python and of the libraries a result depends on."""
     found = {"python": platform.python_version()}
     packages = ["keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow"]
-    packages += ["opencv-python-headless", "onnxruntime", "scikit-learn", "scipy"]
-    packages += ["matplotlib", "pandas"]
+    packages += ["opencv-python-headless", "onnxruntime", "scikit-learn"]
     for package in packages + ["jax"] * (keras.backend.backend() == "jax"):
         try:
             found[package] = version(package)

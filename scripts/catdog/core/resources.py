@@ -56,6 +56,11 @@ def native_bfloat16() -> bool:
     return allowed and "avx512_bf16" in instruction_sets()
 
 
+def has_gpu() -> bool:
+    """Whether there is a graphics card of NVIDIA's, as Linux says without a library."""
+    return Path("/proc/driver/nvidia/version").exists()
+
+
 def peak_memory_gb(pid: int | None = None) -> float:
     """Return the largest resident memory so far of this process, or of another, in GB.
 
