@@ -125,6 +125,28 @@ def augment(
     return out
 
 
+def cutmix(images: np.ndarray, labels: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Paste a box of another photo into each of a batch, and mix the labels by its area.
+
+    CutMix (Yun et al. 2019, arXiv 1905.04899, section 3.1): the box has the photo's shape and, on
+    average, half of its area before the edge cuts it; it is the same for all of the batch.
+
+    Args:
+        images, labels: (n, h, w, 3), and one-hot (n, 2).
+    """
+    n, height, width = images.shape[:3]
+    other = rng.permutation(n)
+    side = np.sqrt(1 - rng.uniform())
+    tall, wide = int(height * side), int(width * side)
+    top, left = rng.integers(height) - tall // 2, rng.integers(width) - wide // 2
+    rows = slice(max(top, 0), top + tall)
+    columns = slice(max(left, 0), left + wide)
+    mixed = images.copy()
+    mixed[:, rows, columns] = images[other, rows, columns]
+    share = np.float32(mixed[0, rows, columns, 0].size / (height * width))
+    return mixed, (1 - share) * labels + share * labels[other]
+
+
 def _of_the_original(matrix: np.ndarray, photo: np.ndarray, height: int, width: int) -> np.ndarray:
     """Let a matrix (2, 3) that maps into a photo of height×width map into this one instead."""
     y, x = photo.shape[0] / height, photo.shape[1] / width

@@ -42,7 +42,8 @@ def training_batches(
 
     Args:
         also: a further change of a batch, after the augmentation: a function of images and one-hot
-            labels as above, and of a `numpy.random.Generator`, that returns both.
+            labels as above, of a `numpy.random.Generator` and the epoch (the first is 0), that
+            returns both.
         sizes: the height and width of an epoch's photos, from its number; their own by default.
             Needs an augmentation, which changes the size in passing.
         share: make this part of each batch alone, and weights: (x, y, weights (b,)).
@@ -68,7 +69,7 @@ def training_batches(
             x = augment(x, augmentation, (seed, epoch, step), size, part)
         y = one_hot[chosen]
         if also is not None:
-            x, y = also(x, y, np.random.default_rng((seed, epoch, step, 1)))
+            x, y = also(x, y, np.random.default_rng((seed, epoch, step, 1)), int(epoch))
         return x, y, *weights
 
     return (

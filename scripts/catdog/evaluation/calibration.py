@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
 CLIPS = (0.0, 1e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2, 5e-2)
+
+
+def logits(dog: np.ndarray) -> np.ndarray:
+    """Return the log odds of probabilities of dog (n,), those of 0 and 1 as of 1e-12 from them."""
+    return logit(np.clip(np.asarray(dog, np.float64), 1e-12, 1 - 1e-12))
 
 
 def temperature(labels: np.ndarray, logits: np.ndarray) -> float:
@@ -20,6 +25,23 @@ def temperature(labels: np.ndarray, logits: np.ndarray) -> float:
         lambda t: log_loss(labels, expit(logits / np.exp(t)), labels=[0, 1]), bounds=(-2, 2)
     )
     return float(np.exp(found.x))
+
+
+def cross_fitted(labels: np.ndarray, *dog: np.ndarray) -> list[np.ndarray]:
+    """Return probabilities of dog (n,) at the temperatures that the other half of the photos gives.
+
+    So no photo has a say in its own answer. Halves are every other photo.
+
+    Args:
+        dog: probabilities (n,); the temperatures of the first are taken for all.
+    """
+    out = [np.empty(len(labels)) for _ in dog]
+    odd = np.arange(len(labels)) % 2 == 1
+    for half in (odd, ~odd):
+        t = temperature(labels[~half], logits(dog[0][~half]))
+        for one, answers in zip(out, dog, strict=True):
+            one[half] = expit(logits(answers[half]) / t)
+    return out
 
 
 def clipped_losses(labels: np.ndarray, dog: np.ndarray, clips=CLIPS) -> list[dict]:

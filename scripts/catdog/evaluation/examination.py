@@ -7,7 +7,7 @@ from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 from tqdm.auto import tqdm
 
@@ -245,10 +245,7 @@ def _unseen(path: Path, photos: list[manifests.Photo], seen: bool) -> dict | Non
 
 def _calibrated(by_labels, by_dog, labels: np.ndarray, dog: np.ndarray) -> dict:
     """Choose a temperature and a clip by some photos, and see what they do to others."""
-
-    def logits(p):
-        return logit(np.clip(p.astype(np.float64), 1e-12, 1 - 1e-12))
-
+    logits = calibration.logits
     t, n = calibration.temperature(by_labels, logits(by_dog)), len(by_labels)
     best = min(calibration.clipped_losses(by_labels, by_dog), key=itemgetter("log_loss"))
     curve = calibration.clipped_losses(labels, dog)

@@ -75,10 +75,19 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return out
 
 
+def _excited(x, squeeze: int):
+    width = x.shape[-1]
+    means = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    few = layers.Conv2D(width // squeeze, 1, activation="relu")(means)
+    return layers.Multiply()([x, layers.Conv2D(width, 1, activation="sigmoid")(few)])
+
+
 def residual_cnn(
     size: int | None = None,
     widths: tuple[int, ...] = (32, 64, 64, 128),
     blocks: tuple[int, ...] = (0, 1, 0),
+    squeeze: int = 0,
+    drop: float = 0.0,
     fused: bool = True,
     name: str = "residual_cnn",
 ) -> keras.Model:
@@ -93,31 +102,39 @@ def residual_cnn(
     gives the probabilities (n, 2) of cat and dog, in float32.
 
     Args:
+        squeeze: multiply the maps of each pair with a number in [0, 1] that two small layers make
+            of the means of all, the first with 1/squeeze as many outputs (squeeze-and-excitation,
+            Hu et al. 2017, arXiv 1709.01507, section 3). 0 for none.
+        drop: leave the last pair out with this probability in training, those before it with
+            proportionally less (stochastic depth, Huang et al. 2016, arXiv 1603.09382, section 3).
         fused: normalize with `FusedBatchNormalization`, the faster one in training; else with
             Keras's own layer, which has the same weights and which any Keras can load.
     """
     normalization = FusedBatchNormalization if fused else layers.BatchNormalization
 
     def convolution(x, width, kernel=3, stride=1, pool=False):
-        x = layers.Conv2D(
-            width,
-            kernel,
-            stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_normal",
-        )(x)
+        how = {"use_bias": False, "kernel_initializer": "he_normal"}
+        x = layers.Conv2D(width, kernel, stride, padding="same", **how)(x)
         x = layers.MaxPooling2D()(x) if pool else x
         x = normalization(momentum=0.9, epsilon=1e-5)(x)
         return layers.ReLU()(x)
 
+    def pair(x, width, rate):
+        x = convolution(convolution(x, width), width)
+        if squeeze:
+            x = _excited(x, squeeze)
+        # one draw a photo; those kept are scaled up, so that nothing is left to do afterwards
+        return layers.Dropout(rate, noise_shape=(None, 1, 1, 1))(x) if rate else x
+
     photo = keras.Input((size, size, 3), name="photo")
     x = layers.Rescaling(1 / 64, offset=-2)(photo)
     x = convolution(x, widths[0], kernel=4, stride=2)
-    for width, pairs in zip(widths[1:], blocks, strict=True):
+    pairs = 0
+    for width, n in zip(widths[1:], blocks, strict=True):
         x = convolution(x, width, pool=True)
-        for _ in range(pairs):
-            x = layers.Add()([x, convolution(convolution(x, width), width)])
+        for _ in range(n):
+            pairs += 1
+            x = layers.Add()([x, pair(x, width, drop * pairs / sum(blocks))])
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dense(2)(x)
     x = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
@@ -147,5 +164,13 @@ NETWORKS = {
     ),
     "deep_residual_cnn": partial(
         residual_cnn, widths=(32, 64, 128, 256), blocks=(0, 2, 2), name="deep_residual_cnn"
+    ),
+    "se_residual_cnn": partial(
+        residual_cnn,
+        widths=(32, 64, 128, 256, 256),
+        blocks=(0, 2, 2, 1),
+        squeeze=8,
+        drop=0.1,
+        name="se_residual_cnn",
     ),
 }

@@ -238,7 +238,7 @@ def changes(setup: ExperimentConfig) -> Callable | None:
     if not (setup.colour or setup.cutout or setup.mixup):
         return None
 
-    def change(x, y, rng):
+    def change(x, y, rng, epoch):
         if setup.colour:
             x = colour(x, rng, setup.colour)
         if setup.cutout:

@@ -219,7 +219,9 @@ def _settings(build, recipe: recipes.Recipe, seed: int, *sets) -> dict:
 
 
 def _must_be_same(note: Path, settings: dict) -> None:
-    newer = {name: settings[name] for name in ("layers", "given")}  # older runs do not say them
+    # older runs do not say these, nor what their recipe had no name for yet
+    newer = {name: settings[name] for name in ("layers", "given")}
+    newer |= json.loads(json.dumps(asdict(recipes.Recipe())))
     try:
         same = not note.exists() or newer | json.loads(note.read_text("utf-8")) == settings
     except ValueError:
@@ -317,6 +319,7 @@ def train(
                 recipe.augmentation,
                 seed,
                 epoch,
+                also=recipe.mix if recipe.cutmix else None,
                 sizes=recipe.size if recipe.progressive_sizes else None,
                 share=distribution.share(chosen),
             )

@@ -16,6 +16,34 @@ def one_cycle(peak: float, steps: int) -> keras.optimizers.schedules.CosineDecay
     )
 
 
+@keras.saving.register_keras_serializable("catdog")
+class Trapezoid(keras.optimizers.schedules.LearningRateSchedule):
+    """A linear rise, the peak for most of the steps, then a linear fall to zero.
+
+    A training can be made longer or shorter up to the fall, so that one of any length begins as
+    all others do (Hägele et al. 2024, arXiv 2405.18392, section 3).
+
+    Args:
+        peak: the highest rate.
+        steps: of the training in all.
+        rise: so many of them lead up to the peak.
+        fall: this part of them leads down.
+    """
+
+    def __init__(self, peak: float, steps: int, rise: int = 250, fall: float = 0.3):
+        self.peak, self.steps, self.rise, self.fall = peak, steps, rise, fall
+
+    def __call__(self, step):
+        ops = keras.ops
+        step = ops.cast(step, "float32")
+        up = step / self.rise
+        down = (self.steps - step) / (self.fall * self.steps)
+        return self.peak * ops.clip(ops.minimum(up, down), 0.0, 1.0)
+
+    def get_config(self):
+        return {"peak": self.peak, "steps": self.steps, "rise": self.rise, "fall": self.fall}
+
+
 LOSS = "loss_over_photos"  # its mean; Keras's own "loss" counts those that fill a batch, too
 
 
@@ -61,8 +89,10 @@ def _optimizer(recipe: recipes.Recipe, steps_per_epoch: int) -> keras.optimizers
         rate = one_cycle(rate, recipe.epochs * steps_per_epoch)
     elif recipe.schedule == "inverse time":
         rate = keras.optimizers.schedules.InverseTimeDecay(rate, 1, recipe.decay)
+    elif recipe.schedule == "trapezoid":
+        rate = Trapezoid(rate, recipe.epochs * steps_per_epoch)
     elif recipe.schedule != "constant":
-        known = "'constant', 'inverse time' or 'one-cycle'"
+        known = "'constant', 'inverse time', 'one-cycle' or 'trapezoid'"
         raise CatDogError(f"unknown schedule {recipe.schedule!r}: use {known}.")
     common = {"learning_rate": rate, "weight_decay": recipe.weight_decay or None}
     if recipe.ema is not None:

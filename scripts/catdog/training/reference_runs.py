@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from catdog import CatDogError
 from catdog.core import distribution, paths, processes, recording
 from catdog.data import imaging, loading, manifests, pixel_cache
-from catdog.evaluation import metrics, statistics
+from catdog.evaluation import calibration, metrics, statistics
 from catdog.models import provenance, saving
 from catdog.training import loop, recipes
 from catdog.training.recipes import Recipe
@@ -45,16 +46,9 @@ def run(
     judge = judging[:2] if judging and recipe.validate else None
     model, log = loop.train(recipe.build, recipe, train_set, judge, out, seed, devices=devices)
     path = out / "model.keras"
-    if recipe.progressive_sizes:
-        # what is kept, and measured, has one size, layers that any Keras can load,
-        weights, model = model.get_weights(), recipe.build(size, fused=False)
-        model.set_weights(weights)
-        saving.save_small(model, path)  # and weights rounded to float16
-        model = saving.load_model(path)
-    else:
-        model.save(path)
+    model, t = _keep(model, recipe, path, judging)
     split = "all" if everything else "train minus held back" if held_back else "train"
-    chooses = judge and (recipe.keep == "best" or recipe.patience is not None)
+    chooses = t or (judge and (recipe.keep == "best" or recipe.patience is not None))
     provenance.write(path, folder, split, learned, judging[2] if chooses else ())
     seconds = sum(log["seconds"])
     record = {
@@ -75,17 +69,46 @@ def run(
     if judging:
         of = "held-back training" if held_back else "validation"
         record["judged_by"] = f"{len(judging[1]):,} {of} photos"
-        record |= _measured(model, size, *judging[:2])
-    return record
+        record |= _measured(model, size, judging, calibrated=t is not None)
+    return record | ({"temperature": t} if t else {})
 
 
-def _measured(model, size: int, images, labels: np.ndarray) -> dict:
-    """Measure a network, each process on its part of the photos."""
-    part = imaging.resized(processes.mine(images), size)
-    plain, mirrored = (
-        processes.gather(metrics.probabilities(model, x), len(labels))
-        for x in (part, part[:, :, ::-1])
-    )
+def _keep(model, recipe: Recipe, path: Path, judging) -> tuple[keras.Model, float | None]:
+    """Save what training gave; return what is in the file, and its temperature, if it has one."""
+    size, t = recipe.final_size, None
+    if recipe.progressive_sizes:
+        # what is kept, and measured, has one size, layers that any Keras can load,
+        weights, model = model.get_weights(), recipe.build(size, fused=False)
+        model.set_weights(weights)
+    if recipe.calibrate and judging:
+        t = _calibrate(model, size, judging)
+    if not recipe.progressive_sizes:
+        model.save(path)
+        return model, t
+    saving.save_small(model, path)  # and weights rounded to float16
+    return saving.load_model(path), t
+
+
+def _answers(model, size: int, judging) -> list[np.ndarray]:
+    """The probabilities of dog (n,) of photos and of their mirror images, each process its part."""
+    part = imaging.resized(processes.mine(judging[0]), size)
+    views = part, part[:, :, ::-1]
+    return [processes.gather(metrics.probabilities(model, x), len(judging[1])) for x in views]
+
+
+def _calibrate(model, size: int, judging) -> float:
+    """Build the temperature that fits these photos best into the last layer, and return it."""
+    labels, (plain, _) = judging[1], _answers(model, size, judging)
+    t = calibration.temperature(labels, calibration.logits(plain))
+    last = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][-1]
+    last.set_weights([w / t for w in last.get_weights()])
+    return t
+
+
+def _measured(model, size: int, judging, calibrated: bool) -> dict:
+    """Measure a network; by its own probabilities, or where they were fitted, cross-fitted."""
+    labels, answers = judging[1], _answers(model, size, judging)
+    plain, mirrored = calibration.cross_fitted(labels, *answers) if calibrated else answers
     return {
         "validation": metrics.measure(labels, plain),
         "validation_flip": metrics.measure(labels, (plain + mirrored) / 2),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from catdog import CatDogError
 from catdog.data import augmentation
-from catdog.training.recipes import ARTICLE, BEST, FAST, IMPROVED, Recipe
+from catdog.training.recipes import ARTICLE, BEST, FAST, HOUR, IMPROVED, Recipe
 
 # What each departure from the article's recipe costs, one at a time
 TODAY = replace(augmentation.ARTICLE, shear=0.2)  # what the article's line does in today's Keras
@@ -26,6 +26,7 @@ RECIPES = {
     "article": ARTICLE,
     "improved": IMPROVED,
     "fast": FAST,
+    "hour": HOUR,
     "best": BEST,
     **DEPARTURES,
     "ablation-reference": SHORT,
