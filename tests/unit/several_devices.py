@@ -27,7 +27,7 @@ def main(numbers):
         recipes.IMPROVED, epochs=2, batch_size=16, ema=0.9, precision="float32", learning_rate=1e-3
     )
 
-    # JAX draws dropout's numbers for the whole batch, TensorFlow on each device its own
+    # JAX draws dropout's numbers for the whole batch, TensorFlow the same for each device's part
     on_jax = keras.backend.backend() == "jax"
 
     def train(run, devices):

@@ -206,6 +206,12 @@ def test_a_recipe_with_changes():
     assert variants.changed("article", epochs=None) == recipes.ARTICLE
     with pytest.raises(CatDogError, match="leave out --patience"):
         variants.changed("fast", patience=3)
+    for name, recipe in variants.RECIPES.items():
+        assert variants.changed(name, epochs=recipe.epochs) == recipe
+    assert variants.changed("fast", epochs=3).progressive_sizes == ((2, 48), (1, 64))
+    short = variants.changed("best", epochs=5)
+    assert [short.size(epoch) for epoch in range(6)] == [64, 96, 128, 128, 160, 160]
+    assert variants.changed("hour", epochs=1).final_size == 160
 
 
 @pytest.mark.usefixtures("features_elsewhere")

@@ -27,13 +27,19 @@ TRAIN = ("train", "article", "--batch-size", "16", "--epochs", "3", "--lr", "3e-
 # ---- each makes its part
 
 
-@pytest.mark.parametrize("how", [augmentation.ARTICLE, None])
-def test_the_parts_of_all_processes_are_the_whole_batch(how):
+def mixed(images, labels, rng, epoch):
+    return augmentation.cutmix(images, labels, rng)
+
+
+@pytest.mark.parametrize(
+    ("how", "also"), [(augmentation.ARTICLE, None), (None, None), (augmentation.ARTICLE, mixed)]
+)
+def test_the_parts_of_all_processes_are_the_whole_batch(how, also):
     images = np.random.default_rng(0).integers(0, 255, (22, 16, 16, 3), dtype=np.uint8)
     labels = np.arange(22) % 2
 
     def epoch(**share):
-        made = batching.training_batches(images, labels, 8, how, seed=3, **share)
+        made = batching.training_batches(images, labels, 8, how, seed=3, also=also, **share)
         return list(made.take(3).as_numpy_iterator())
 
     shares = [distribution.Share(4, 2, i) for i in (0, 1)]

@@ -115,6 +115,8 @@ def _train(recipe, data, run, seed, everything, how, **changes) -> dict:
     from catdog.training import reference_runs, variants
 
     changed = variants.changed(recipe, **changes)
+    if everything and changed.calibrate:
+        note("no photos are left to find a temperature by: the probabilities stay as they come out")
     records = []
     for one, record in reference_runs.runs(recipe, changed, data, seed, run, everything, **how):
         records.append(record)

@@ -46,7 +46,8 @@ def training_batches(
             returns both.
         sizes: the height and width of an epoch's photos, from its number; their own by default.
             Needs an augmentation, which changes the size in passing.
-        share: make this part of each batch alone, and weights: (x, y, weights (b,)).
+        share: give this part of each batch alone, and weights: (x, y, weights (b,)). With `also`,
+            which may mix any two photos, the whole batch is made first.
     """
     tf = starting.tensorflow()
     n, shape = len(images), images.shape[1:] if sizes is None else (None, None, 3)
@@ -58,11 +59,11 @@ def training_batches(
         return batches.map(lambda step, chosen: (epoch, step, chosen))
 
     def batch(epoch, step, chosen):
-        whole, weights = len(chosen), ()
-        part = None
+        rows, weights, part = slice(None), (), None
         if share is not None:
-            rows, weight = share.rows(whole)
-            chosen, part, weights = chosen[rows], (rows, whole), (weight,)
+            rows, *weights = share.rows(len(chosen))
+            if also is None:
+                chosen, part, rows = chosen[rows], (rows, len(chosen)), slice(None)
         x = images[chosen]
         if augmentation is not None:
             size = sizes(int(epoch)) if sizes else None
@@ -70,7 +71,7 @@ def training_batches(
         y = one_hot[chosen]
         if also is not None:
             x, y = also(x, y, np.random.default_rng((seed, epoch, step, 1)), int(epoch))
-        return x, y, *weights
+        return x[rows], y[rows], *weights
 
     return (
         tf.data.Dataset.counter(start_epoch)

@@ -75,10 +75,10 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return out
 
 
-def _excited(x, squeeze: int):
+def _excited(x, reduction: int):
     width = x.shape[-1]
     means = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    few = layers.Conv2D(width // squeeze, 1, activation="relu")(means)
+    few = layers.Conv2D(width // reduction, 1, activation="relu")(means)
     return layers.Multiply()([x, layers.Conv2D(width, 1, activation="sigmoid")(few)])
 
 
@@ -86,8 +86,8 @@ def residual_cnn(
     size: int | None = None,
     widths: tuple[int, ...] = (32, 64, 64, 128),
     blocks: tuple[int, ...] = (0, 1, 0),
-    squeeze: int = 0,
-    drop: float = 0.0,
+    reduction: int = 0,
+    drop_path: float = 0.0,
     fused: bool = True,
     name: str = "residual_cnn",
 ) -> keras.Model:
@@ -102,10 +102,10 @@ def residual_cnn(
     gives the probabilities (n, 2) of cat and dog, in float32.
 
     Args:
-        squeeze: multiply the maps of each pair with a number in [0, 1] that two small layers make
-            of the means of all, the first with 1/squeeze as many outputs (squeeze-and-excitation,
+        reduction: multiply the maps of each pair with a number in [0, 1] that two small layers make
+            of the means of all, the first with 1/reduction as many outputs (squeeze-and-excitation,
             Hu et al. 2017, arXiv 1709.01507, section 3). 0 for none.
-        drop: leave the last pair out with this probability in training, those before it with
+        drop_path: leave the last pair out with this probability in training, those before it with
             proportionally less (stochastic depth, Huang et al. 2016, arXiv 1603.09382, section 3).
         fused: normalize with `FusedBatchNormalization`, the faster one in training; else with
             Keras's own layer, which has the same weights and which any Keras can load.
@@ -121,8 +121,8 @@ def residual_cnn(
 
     def pair(x, width, rate):
         x = convolution(convolution(x, width), width)
-        if squeeze:
-            x = _excited(x, squeeze)
+        if reduction:
+            x = _excited(x, reduction)
         # one draw a photo; those kept are scaled up, so that nothing is left to do afterwards
         return layers.Dropout(rate, noise_shape=(None, 1, 1, 1))(x) if rate else x
 
@@ -134,7 +134,7 @@ def residual_cnn(
         x = convolution(x, width, pool=True)
         for _ in range(n):
             pairs += 1
-            x = layers.Add()([x, pair(x, width, drop * pairs / sum(blocks))])
+            x = layers.Add()([x, pair(x, width, drop_path * pairs / sum(blocks))])
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dense(2)(x)
     x = layers.Activation("softmax", dtype="float32", name="probabilities")(x)
@@ -169,8 +169,8 @@ NETWORKS = {
         residual_cnn,
         widths=(32, 64, 128, 256, 256),
         blocks=(0, 2, 2, 1),
-        squeeze=8,
-        drop=0.1,
+        reduction=8,
+        drop_path=0.1,
         name="se_residual_cnn",
     ),
 }

@@ -26,22 +26,24 @@ class Trapezoid(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         peak: the highest rate.
         steps: of the training in all.
-        rise: so many of them lead up to the peak.
-        fall: this part of them leads down.
+        warmup_steps: so many of them, at least one, lead up to the peak.
+        cooldown: this part of them leads down.
     """
 
-    def __init__(self, peak: float, steps: int, rise: int = 250, fall: float = 0.3):
-        self.peak, self.steps, self.rise, self.fall = peak, steps, rise, fall
+    def __init__(self, peak: float, steps: int, warmup_steps: int, cooldown: float = 0.3):
+        self.peak, self.steps = peak, steps
+        self.warmup_steps, self.cooldown = warmup_steps, cooldown
 
     def __call__(self, step):
         ops = keras.ops
         step = ops.cast(step, "float32")
-        up = step / self.rise
-        down = (self.steps - step) / (self.fall * self.steps)
+        up = step / self.warmup_steps
+        down = (self.steps - step) / (self.cooldown * self.steps)
         return self.peak * ops.clip(ops.minimum(up, down), 0.0, 1.0)
 
     def get_config(self):
-        return {"peak": self.peak, "steps": self.steps, "rise": self.rise, "fall": self.fall}
+        names = ("peak", "steps", "warmup_steps", "cooldown")
+        return {name: getattr(self, name) for name in names}
 
 
 LOSS = "loss_over_photos"  # its mean; Keras's own "loss" counts those that fill a batch, too
@@ -90,7 +92,8 @@ def _optimizer(recipe: recipes.Recipe, steps_per_epoch: int) -> keras.optimizers
     elif recipe.schedule == "inverse time":
         rate = keras.optimizers.schedules.InverseTimeDecay(rate, 1, recipe.decay)
     elif recipe.schedule == "trapezoid":
-        rate = Trapezoid(rate, recipe.epochs * steps_per_epoch)
+        steps = recipe.epochs * steps_per_epoch
+        rate = Trapezoid(rate, steps, warmup_steps=max(1, min(250, steps // 10)))
     elif recipe.schedule != "constant":
         known = "'constant', 'inverse time', 'one-cycle' or 'trapezoid'"
         raise CatDogError(f"unknown schedule {recipe.schedule!r}: use {known}.")

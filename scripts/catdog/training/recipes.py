@@ -40,10 +40,11 @@ class Recipe:
             of its last epochs. Random crops show animals larger than whole photos do: larger photos
             make up for it (Touvron et al. 2019, arXiv 1906.06423).
         validate: validate after each epoch; without it, the last weights are kept.
-        cutmix: this part of the batches is mixed (see `augmentation.cutmix`) ...
-        plain_epochs: ... but for these at the end, which see photos as they are.
-        calibrate: divide the logits by the temperature that fits the photos it is measured on best;
-            its own figures then come from temperatures of the other half of them each time.
+        cutmix: so many of the batches, as a part of all, are mixed (see `augmentation.cutmix`) ...
+        unmixed: ... but none in this part of the epochs, at the end.
+        calibrate: build in the temperature that fits best the photos that the network is measured
+            on. Its figures are cross-fitted then (see `calibration.cross_fitted`). Where none are
+            left to measure it on, it has no temperature.
     """
 
     network: str = "article_cnn"
@@ -69,7 +70,7 @@ class Recipe:
     validate: bool = True
     keep: str = "best"
     cutmix: float = 0.0
-    plain_epochs: int = 0
+    unmixed: float = 0.0
     calibrate: bool = False
     augmentation: augmentation.Augmentation = field(default_factory=augmentation.Augmentation)
 
@@ -85,8 +86,8 @@ class Recipe:
         return self.eval_size or self.size(self.epochs) or self.decode_size
 
     def mix(self, images: np.ndarray, labels: np.ndarray, rng, epoch: int) -> tuple:
-        """Mix a batch, or not, as `cutmix` and `plain_epochs` have it."""
-        if epoch >= self.epochs - self.plain_epochs or rng.uniform() >= self.cutmix:
+        """Mix a batch, or not, as `cutmix` and `unmixed` have it."""
+        if epoch >= self.epochs - round(self.unmixed * self.epochs) or rng.uniform() >= self.cutmix:
             return images, labels
         return augmentation.cutmix(images, labels, rng)
 
@@ -166,12 +167,13 @@ BEST = replace(
     decode_size=200,
     progressive_sizes=((40, 64), (50, 96), (90, 128), (70, 160)),
     epochs=250,
-    # a crop of 0.3 to all of the area has 0.80 of the side on average: 160 / 0.80 is 200
+    # a crop of 0.3 to all of the area has 0.80 of the side on average: 160 / 0.80 is 200, and 192
+    # can be halved as often as this network does
     eval_size=192,
     schedule="trapezoid",
     ema=0.999,
     cutmix=0.5,
-    plain_epochs=50,
+    unmixed=0.2,
     calibrate=True,
     augmentation=augmentation.Augmentation(
         crop=0.3, stretch=0.3, rotate=12.0, brightness=0.25, contrast=0.25

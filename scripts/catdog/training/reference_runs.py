@@ -89,17 +89,17 @@ def _keep(model, recipe: Recipe, path: Path, judging) -> tuple[keras.Model, floa
     return saving.load_model(path), t
 
 
-def _answers(model, size: int, judging) -> list[np.ndarray]:
-    """The probabilities of dog (n,) of photos and of their mirror images, each process its part."""
+def _answers(model, size: int, judging, mirrored: bool = False) -> np.ndarray:
+    """The probabilities of dog (n,) of photos or of their mirror images, each process its part."""
     part = imaging.resized(processes.mine(judging[0]), size)
-    views = part, part[:, :, ::-1]
-    return [processes.gather(metrics.probabilities(model, x), len(judging[1])) for x in views]
+    part = part[:, :, ::-1] if mirrored else part
+    return processes.gather(metrics.probabilities(model, part), len(judging[1]))
 
 
 def _calibrate(model, size: int, judging) -> float:
     """Build the temperature that fits these photos best into the last layer, and return it."""
-    labels, (plain, _) = judging[1], _answers(model, size, judging)
-    t = calibration.temperature(labels, calibration.logits(plain))
+    answers = _answers(model, size, judging)
+    t = calibration.temperature(judging[1], calibration.logits(answers))
     last = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][-1]
     last.set_weights([w / t for w in last.get_weights()])
     return t
@@ -107,7 +107,8 @@ def _calibrate(model, size: int, judging) -> float:
 
 def _measured(model, size: int, judging, calibrated: bool) -> dict:
     """Measure a network; by its own probabilities, or where they were fitted, cross-fitted."""
-    labels, answers = judging[1], _answers(model, size, judging)
+    labels = judging[1]
+    answers = [_answers(model, size, judging, mirrored) for mirrored in (False, True)]
     plain, mirrored = calibration.cross_fitted(labels, *answers) if calibrated else answers
     return {
         "validation": metrics.measure(labels, plain),

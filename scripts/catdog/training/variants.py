@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from catdog import CatDogError
 from catdog.data import augmentation
 from catdog.training.recipes import ARTICLE, BEST, FAST, HOUR, IMPROVED, Recipe
@@ -59,6 +61,8 @@ RECIPES = {
 def changed(name: str, **changes) -> Recipe:
     """Return the recipe of that name with some settings changed; None leaves one as it is.
 
+    With more or fewer epochs, each size of photos has the same part of them as before.
+
     Raises:
         CatDogError: `patience` is given to a recipe that validates nothing while it trains.
     """
@@ -68,4 +72,10 @@ def changed(name: str, **changes) -> Recipe:
             f"the recipe {name} validates nothing while it trains, so it cannot stop early: leave "
             "out --patience."
         )
-    return replace(RECIPES[name], **changes)
+    recipe = RECIPES[name]
+    if sizes := "epochs" in changes and recipe.progressive_sizes:
+        each = np.array([epochs for epochs, _ in sizes])
+        ends = np.rint(each.cumsum() * changes["epochs"] / each.sum()).astype(int)
+        each = np.diff(ends, prepend=0).tolist()
+        changes["progressive_sizes"] = tuple(zip(each, (size for _, size in sizes), strict=True))
+    return replace(recipe, **changes)
