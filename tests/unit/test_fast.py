@@ -285,3 +285,17 @@ def test_the_clock_of_the_race_counts_a_whole_process(photos_on_disk):
     with pytest.raises(CatDogError, match="no recipe is called"):
         time_to_accuracy.timed_training(photos_on_disk, 1, "none")
     assert time_to_accuracy.baseline_throughput(photos_on_disk, 32)() > 0
+
+
+def test_the_limit_is_that_of_the_operations_and_of_decoding():
+    way = {"size": 64, "flops": {"training": 2e8}, "precision": "bfloat16"}
+    way["images_per_second"] = {"decode every photo, once": {"median": 500.0}}
+    record = {
+        "ways": {"ours, the fast recipe": way},
+        "accuracy": {"photos": 1000, "runs": [{"training_seconds": s} for s in (3, 9, 4)]},
+        "gflops": {"float32": 1.0, "bfloat16": 100.0},
+        "dataset": {"counts": {"train": {"cat": 500, "dog": 500}, "validation": {"cat": 250}}},
+    }
+    found = time_to_accuracy.limit(record)
+    # four epochs at 48×48 and two at 64×64 are 4.25 of the latter, each of 2 s
+    assert found == pytest.approx({"training": 8.5, "decoding": 2.5, "both": 11.0, "trained": 4})
