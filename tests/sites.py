@@ -46,8 +46,11 @@ def media(browser, kind="", scheme="light"):
 
 
 WATCH = """
-window.shift = 0;
+window.shift = [];  // how much moved, and which elements
 new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) window.shift += entry.value;
+  for (const { value, sources } of list.getEntries()) {
+    const moved = sources.map(({ node }) => (node?.outerHTML ?? node?.data ?? "").slice(0, 120));
+    window.shift.push([value, ...moved]);
+  }
 }).observe({ type: "layout-shift", buffered: true });
 """
