@@ -12,6 +12,15 @@ HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100)
 SIDEWAYS = (0x0112, 3, 1, struct.pack("<HH", 6, 0))  # a tag of EXIF: type, count, value
 
 
+def learnable(n: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random photos (n, size, size, 3), the upper half of dogs' darker, and their labels (n,)."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (n, size, size, 3), dtype=np.uint8)
+    labels = rng.integers(0, 2, n)
+    images[labels == 1, : size // 2] //= 2
+    return images, labels
+
+
 def jpeg(seed: int, size=(32, 24)) -> bytes:
     """A small valid JPEG; one seed, one picture."""
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)

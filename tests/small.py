@@ -1,6 +1,16 @@
-"""A backbone that is built and exported in a second, for tests of what is done with any."""
+"""A backbone and a recipe that take a second, for tests of what is done with any."""
 
 from catdog.models import backbones
+
+# of a recipe whose photos grow
+RECIPE = {
+    "decode_size": 40,
+    "progressive_sizes": ((2, 24), (2, 32)),
+    "epochs": 4,
+    "batch_size": 8,
+    "ema": 0.9,
+    "eval_size": None,
+}
 
 
 def stages():

@@ -60,7 +60,7 @@ TEMPLATES.globals |= {
     "article_2017": reported.article_2017,
     "article_says": time_to_accuracy.article_says,
     "calibration": reported.calibration,
-    "limit": time_to_accuracy.limit,
+    "limit": ways.limit,
     "memory_a_photo": scaling.memory_a_photo,
     "model": paths.DEFAULT_MODEL,
     "record_of": lambda path: json.loads(path.with_suffix(".json").read_text("utf-8")),

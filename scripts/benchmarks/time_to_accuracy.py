@@ -154,27 +154,6 @@ def against(found: dict, article: dict) -> dict:
     }
 
 
-def limit(record: dict) -> dict:
-    """Compute from a record of `catdog bench` how fast its race could have been on its machine.
-
-    Returns:
-        seconds: training (the operations of the fast recipe at the rate of a matrix product),
-        decoding (of all photos, at the measured rate), both; and trained, what training took.
-    """
-    way, found = record["ways"]["ours, the fast recipe"], record["accuracy"]
-    epochs = sum(n * (size / way["size"]) ** 2 for n, size in recipes.FAST.progressive_sizes)
-    operations = found["photos"] * epochs * way["flops"]["training"]
-    training = operations / record["gflops"][way["precision"]] / 1e9
-    photos = sum(sum(split.values()) for split in record["dataset"]["counts"].values())
-    decoding = photos / way["images_per_second"]["decode every photo, once"]["median"]
-    return {
-        "training": training,
-        "decoding": decoding,
-        "both": training + decoding,
-        "trained": float(np.median([run["training_seconds"] for run in found["runs"]])),
-    }
-
-
 def article_says(article: dict, target: float) -> str:
     """Say how the article's recipe ended, and whether it reached the target: from `against`."""
     accuracy, runs, reached = article["accuracy"], article["runs"], article["reached"]

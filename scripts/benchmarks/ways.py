@@ -42,12 +42,13 @@ class Way:
         return self.recipe.size(self.recipe.epochs) or self.recipe.decode_size
 
 
+FAST = "ours, the fast recipe"
 WAYS = {
     "the article's way": Way(recipes.ARTICLE, legacy=True),
     "ours, the same network": Way(
         replace(recipes.ARTICLE, batch_size=64, precision="fastest"),
     ),
-    "ours, the fast recipe": Way(recipes.FAST),
+    FAST: Way(recipes.FAST),
 }
 DECODE = "decode every photo, once"
 STEP, TRAIN, PREDICT = "training step alone", "training", "prediction"
@@ -165,6 +166,27 @@ def _once(way: dict, photos: int) -> str:
     if rate is None:
         return "anew in every epoch"
     return f"{photos / rate['median']:.0f} s, to {way['decode_size']} pixels"
+
+
+def limit(record: dict) -> dict:
+    """Compute from a record of `catdog bench` how fast its race could have been on its machine.
+
+    Returns:
+        seconds: training (the operations of the fast recipe at the rate of a matrix product),
+        decoding (of all photos, at the measured rate), both; and trained, what training took.
+    """
+    way, found = record["ways"][FAST], record["accuracy"]
+    epochs = sum(n * (size / way["size"]) ** 2 for n, size in recipes.FAST.progressive_sizes)
+    operations = found["photos"] * epochs * way["flops"]["training"]
+    training = operations / record["gflops"][way["precision"]] / 1e9
+    photos = sum(sum(split.values()) for split in record["dataset"]["counts"].values())
+    decoding = photos / way["images_per_second"][DECODE]["median"]
+    return {
+        "training": training,
+        "decoding": decoding,
+        "both": training + decoding,
+        "trained": float(np.median([run["training_seconds"] for run in found["runs"]])),
+    }
 
 
 class _Rig(contextlib.AbstractContextManager):

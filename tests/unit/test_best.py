@@ -5,7 +5,9 @@ from dataclasses import asdict, replace
 
 import keras
 import numpy as np
+import pictures
 import pytest
+import small
 from scipy.special import expit
 from sklearn.metrics import log_loss
 
@@ -16,16 +18,7 @@ from catdog.evaluation import calibration, metrics
 from catdog.models import export, networks, provenance, saving
 from catdog.training import loop, optimizers, recipes, variants
 
-SMALL = replace(
-    recipes.BEST,
-    decode_size=40,
-    progressive_sizes=((2, 24), (2, 32)),
-    epochs=4,
-    unmixed=0.25,
-    batch_size=8,
-    ema=0.9,
-    eval_size=None,
-)
+SMALL = replace(recipes.BEST, **small.RECIPE, unmixed=0.25)
 
 
 def small_network(size=None, fused=True):
@@ -35,11 +28,7 @@ def small_network(size=None, fused=True):
 
 @pytest.fixture(scope="module")
 def photos():
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 255, (32, 40, 40, 3), dtype=np.uint8)
-    labels = rng.integers(0, 2, 32)
-    images[labels == 1, :20] //= 2
-    return images, labels
+    return pictures.learnable(32, 40)
 
 
 # ---- photos mixed

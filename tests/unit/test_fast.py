@@ -5,34 +5,24 @@ from dataclasses import replace
 
 import keras
 import numpy as np
+import pictures
 import pytest
+import small
 from scipy import stats
 
-from benchmarks import time_to_accuracy
+from benchmarks import time_to_accuracy, ways
 from catdog import CatDogError
 from catdog.cli.main import main
 from catdog.data import augmentation, batching, imaging, loading, manifests
 from catdog.models import networks, provenance
 from catdog.training import loop, optimizers, recipes, variants
 
-SMALL = replace(
-    recipes.FAST,
-    decode_size=40,
-    progressive_sizes=((2, 24), (2, 32)),
-    epochs=4,
-    batch_size=8,
-    ema=0.9,
-    eval_size=None,
-)
+SMALL = replace(recipes.FAST, **small.RECIPE)
 
 
 @pytest.fixture(scope="module")
 def photos():
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 255, (32, 40, 40, 3), dtype=np.uint8)
-    labels = rng.integers(0, 2, 32)
-    images[labels == 1, :20] //= 2
-    return images, labels
+    return pictures.learnable(32, 40)
 
 
 @pytest.fixture(scope="module")
@@ -296,6 +286,6 @@ def test_the_limit_is_that_of_the_operations_and_of_decoding():
         "gflops": {"float32": 1.0, "bfloat16": 100.0},
         "dataset": {"counts": {"train": {"cat": 500, "dog": 500}, "validation": {"cat": 250}}},
     }
-    found = time_to_accuracy.limit(record)
+    found = ways.limit(record)
     # four epochs at 48×48 and two at 64×64 are 4.25 of the latter, each of 2 s
     assert found == pytest.approx({"training": 8.5, "decoding": 2.5, "both": 11.0, "trained": 4})

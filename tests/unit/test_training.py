@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import keras
 import numpy as np
+import pictures
 import pytest
 from scipy import stats
 
@@ -26,10 +27,7 @@ def build():
 
 @pytest.fixture(scope="module")
 def photos():
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 255, (96, SIZE, SIZE, 3), dtype=np.uint8)
-    labels = rng.integers(0, 2, 96)
-    images[labels == 1, : SIZE // 2] //= 2
+    images, labels = pictures.learnable(96, SIZE)
     return (images, labels), (images[:32], labels[:32])
 
 

@@ -245,11 +245,10 @@ def _unseen(path: Path, photos: list[manifests.Photo], seen: bool) -> dict | Non
 
 def _calibrated(by_labels, by_dog, labels: np.ndarray, dog: np.ndarray) -> dict:
     """Choose a temperature and a clip by some photos, and see what they do to others."""
-    logits = calibration.logits
-    t, n = calibration.temperature(by_labels, logits(by_dog)), len(by_labels)
+    t, n = calibration.temperature(by_labels, calibration.logits(by_dog)), len(by_labels)
     best = min(calibration.clipped_losses(by_labels, by_dog), key=itemgetter("log_loss"))
     curve = calibration.clipped_losses(labels, dog)
-    measured = metrics.measure(labels, expit(logits(dog) / t))
+    measured = metrics.measure(labels, expit(calibration.logits(dog) / t))
     return {
         "temperature": {"t": t, "chosen_on": n, **measured},
         "clipping": {"curve": curve, "chosen_on": n, "chosen": best["clip"]},

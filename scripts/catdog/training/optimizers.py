@@ -86,13 +86,12 @@ def make_variables(model: keras.Model) -> None:
 
 
 def _optimizer(recipe: recipes.Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    rate = recipe.learning_rate
+    rate, steps = recipe.learning_rate, recipe.epochs * steps_per_epoch
     if recipe.schedule == "one-cycle":
-        rate = one_cycle(rate, recipe.epochs * steps_per_epoch)
+        rate = one_cycle(rate, steps)
     elif recipe.schedule == "inverse time":
         rate = keras.optimizers.schedules.InverseTimeDecay(rate, 1, recipe.decay)
     elif recipe.schedule == "trapezoid":
-        steps = recipe.epochs * steps_per_epoch
         rate = Trapezoid(rate, steps, warmup_steps=max(1, min(250, steps // 10)))
     elif recipe.schedule != "constant":
         known = "'constant', 'inverse time', 'one-cycle' or 'trapezoid'"

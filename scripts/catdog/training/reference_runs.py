@@ -46,7 +46,11 @@ def run(
     judge = judging[:2] if judging and recipe.validate else None
     model, log = loop.train(recipe.build, recipe, train_set, judge, out, seed, devices=devices)
     path = out / "model.keras"
-    model, t = _keep(model, recipe, path, judging)
+    part = imaging.resized(processes.mine(judging[0]), size) if judging else None
+    t = None
+    if part is not None and recipe.calibrate:
+        t = _calibrate(model, part, judging[1])
+    model = _keep(model, recipe, path)
     split = "all" if everything else "train minus held back" if held_back else "train"
     chooses = t or (judge and (recipe.keep == "best" or recipe.patience is not None))
     provenance.write(path, folder, split, learned, judging[2] if chooses else ())
@@ -66,49 +70,42 @@ def run(
         "images_per_second": round(len(train_set[0]) * len(log["seconds"]) / seconds, 1),
         "history": log["history"],
     }
-    if judging:
+    if part is not None:
         of = "held-back training" if held_back else "validation"
         record["judged_by"] = f"{len(judging[1]):,} {of} photos"
-        record |= _measured(model, size, judging, calibrated=t is not None)
+        record |= _measured(model, part, judging[1], calibrated=t is not None)
     return record | ({"temperature": t} if t else {})
 
 
-def _keep(model, recipe: Recipe, path: Path, judging) -> tuple[keras.Model, float | None]:
-    """Save what training gave; return what is in the file, and its temperature, if it has one."""
-    size, t = recipe.final_size, None
-    if recipe.progressive_sizes:
-        # what is kept, and measured, has one size, layers that any Keras can load,
-        weights, model = model.get_weights(), recipe.build(size, fused=False)
-        model.set_weights(weights)
-    if recipe.calibrate and judging:
-        t = _calibrate(model, size, judging)
+def _keep(model, recipe: Recipe, path: Path) -> keras.Model:
+    """Save what training gave, and return what is in the file."""
     if not recipe.progressive_sizes:
         model.save(path)
-        return model, t
+        return model
+    # what is kept, and measured, has one size, layers that any Keras can load,
+    weights, model = model.get_weights(), recipe.build(recipe.final_size, fused=False)
+    model.set_weights(weights)
     saving.save_small(model, path)  # and weights rounded to float16
-    return saving.load_model(path), t
+    return saving.load_model(path)
 
 
-def _answers(model, size: int, judging, mirrored: bool = False) -> np.ndarray:
-    """The probabilities of dog (n,) of photos or of their mirror images, each process its part."""
-    part = imaging.resized(processes.mine(judging[0]), size)
-    part = part[:, :, ::-1] if mirrored else part
-    return processes.gather(metrics.probabilities(model, part), len(judging[1]))
+def _answers(model, part: np.ndarray, n: int) -> np.ndarray:
+    """Return the probabilities of dog (n,) of all photos, of which each process has its part."""
+    return processes.gather(metrics.probabilities(model, part), n)
 
 
-def _calibrate(model, size: int, judging) -> float:
+def _calibrate(model, part: np.ndarray, labels: np.ndarray) -> float:
     """Build the temperature that fits these photos best into the last layer, and return it."""
-    answers = _answers(model, size, judging)
-    t = calibration.temperature(judging[1], calibration.logits(answers))
+    answers = _answers(model, part, len(labels))
+    t = calibration.temperature(labels, calibration.logits(answers))
     last = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][-1]
     last.set_weights([w / t for w in last.get_weights()])
     return t
 
 
-def _measured(model, size: int, judging, calibrated: bool) -> dict:
+def _measured(model, part: np.ndarray, labels: np.ndarray, calibrated: bool) -> dict:
     """Measure a network; by its own probabilities, or where they were fitted, cross-fitted."""
-    labels = judging[1]
-    answers = [_answers(model, size, judging, mirrored) for mirrored in (False, True)]
+    answers = [_answers(model, x, len(labels)) for x in (part, part[:, :, ::-1])]
     plain, mirrored = calibration.cross_fitted(labels, *answers) if calibrated else answers
     return {
         "validation": metrics.measure(labels, plain),

@@ -73,9 +73,9 @@ def changed(name: str, **changes) -> Recipe:
             "out --patience."
         )
     recipe = RECIPES[name]
-    if sizes := "epochs" in changes and recipe.progressive_sizes:
-        each = np.array([epochs for epochs, _ in sizes])
-        ends = np.rint(each.cumsum() * changes["epochs"] / each.sum()).astype(int)
+    if "epochs" in changes and recipe.progressive_sizes:
+        each, sizes = zip(*recipe.progressive_sizes, strict=True)
+        ends = np.rint(np.cumsum(each) * changes["epochs"] / sum(each)).astype(int)
         each = np.diff(ends, prepend=0).tolist()
-        changes["progressive_sizes"] = tuple(zip(each, (size for _, size in sizes), strict=True))
+        changes["progressive_sizes"] = tuple(zip(each, sizes, strict=True))
     return replace(recipe, **changes)
