@@ -16,7 +16,7 @@ SIZE = 160  # of the photos for a model that takes any
 
 
 def save_small(model: keras.Model, path: str | Path) -> None:
-    """Save a model with weights rounded to float16, compressed: about half the size.
+    """Save a model with weights rounded to float16, compressed: less than half the size.
 
     It is read, and computes, in float32 as any other.
     """
@@ -29,9 +29,9 @@ def save_small(model: keras.Model, path: str | Path) -> None:
     with files.atomic_write(path) as part:
         whole = part.with_name("whole.keras")
         small.save(whole)
-        with zipfile.ZipFile(whole) as old, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as new:
-            for item in old.infolist():
-                new.writestr(item.filename, old.read(item), compresslevel=9)
+        with zipfile.ZipFile(whole) as old, zipfile.ZipFile(part, "w", zipfile.ZIP_LZMA) as new:
+            for item in old.infolist():  # LZMA, as it takes numbers of four bytes for what they are
+                new.writestr(item.filename, old.read(item))
 
 
 def load_model(path: str | Path | None = None) -> keras.Model:
